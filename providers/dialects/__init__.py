@@ -1,0 +1,105 @@
+"""What a dialect is: one wire format, sans-IO. One file per dialect exports `DIALECT`; nothing outside that file knows its JSON.
+
+Same dialect on both sides means the bytes go through: a dialect reads just enough to route, account and notice the end, and changes
+only what is listed in README.md ("What donut changes").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from routing.facts import Failure
+from routing.types import Usage
+
+
+class BadRequestError(Exception):
+    """The client's body is wrong. `param` names the field, `str()` says what was wrong and what would be right."""
+
+    def __init__(self, message: str, param: str | None = None, code: str = "invalid_request") -> None:
+        super().__init__(message)
+        self.param = param
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReply:
+    """An error for the client, before it takes a dialect's shape."""
+
+    status: int
+    code: str
+    message: str
+    param: str | None = None
+    retry_after_s: float | None = None
+
+
+@dataclass(slots=True)
+class Ask:
+    """What donut read from a request body. The text itself is not kept."""
+
+    model: str
+    stream: bool
+    capability_bits: int = 0
+    input_tokens_estimated: int = 1
+    output_tokens_max: int | None = None
+    answers: int = 1
+    """How many answers were asked for (`n`): the stream ends when all of them have ended."""
+    strip_usage: bool = False
+    """donut asks the upstream for usage that the client did not ask for; the chunk that carries it is taken out again."""
+    session: str | None = None
+
+
+@dataclass(slots=True)
+class AnswerFacts:
+    """What donut read from a whole (not streamed) answer."""
+
+    usage: Usage | None = None
+    output_tokens_estimated: int = 0
+    failure: Failure | None = None
+    """An error object inside a 200."""
+
+
+class StreamScanner(Protocol):
+    """Watches one streamed answer on its way. Holds back at most one unfinished event, so that what leaves is always whole events."""
+
+    has_content: bool
+    """True once an event carried something the client would show or act on."""
+    is_finished: bool
+    """True once the dialect's terminal event was seen."""
+    usage: Usage | None
+    failure: Failure | None
+    """An error event that the upstream sent inside its stream."""
+    content_events: int
+
+    @property
+    def output_tokens_estimated(self) -> int: ...
+
+    def feed(self, data: bytes) -> bytes:
+        """Take in bytes as they came; returns the bytes to forward: every event that is complete now."""
+        ...
+
+    def finish(self) -> bytes:
+        """The stream ended properly: what is still to be forwarded (an event without its closing blank line)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    name: str
+    paths: tuple[str, ...]
+    """Paths under which clients reach it, the official one first."""
+    read: Callable[[dict[str, Any], int], Ask]
+    """(parsed body, its size in bytes) → Ask. Raises BadRequestError."""
+    prepare: Callable[[bytes, dict[str, Any], Ask, str], bytes]
+    """(body, parsed body, ask, upstream model) → the body to send upstream."""
+    new_scanner: Callable[[Ask], StreamScanner]
+    read_answer: Callable[[bytes], AnswerFacts]
+    """A whole answer → what it says."""
+    read_large_answer: Callable[[bytes, int], AnswerFacts]
+    """(last bytes, size in bytes) of an answer too large to hold → what its end says."""
+    error_body: Callable[[ErrorReply], bytes]
+    error_events: Callable[[ErrorReply], bytes]
+    """The frames that end a stream which can not go on."""
+    end_events: bytes
+    """What follows an error event that the upstream sent itself, so that the stream has an end."""

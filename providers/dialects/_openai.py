@@ -1,0 +1,242 @@
+"""What OpenAI's chat, completions and embeddings have in common: usage, errors, and the scanner of their streams."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from providers import sse
+from providers.dialects import AnswerFacts, Ask, BadRequestError, ErrorReply
+from providers.errors import MESSAGE_LIMIT, classify_openai, read_error
+from routing.calibration import tokens_from_bytes
+from routing.facts import Failure, FailureKind
+from routing.types import Usage
+
+END_EVENTS = b"data: [DONE]\n\n"
+
+_USAGE_TAIL = re.compile(rb'"usage"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
+_USAGE_OBJECT = re.compile(rb'"usage"\s*:\s*\{')
+_ERROR_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+def require(data: dict[str, Any], key: str, kind: type, hint: str) -> Any:
+    """The member `key`, which must be there and of `kind`. Raises BadRequestError naming it."""
+    if key not in data:
+        raise BadRequestError(f"`{key}` is missing: {hint}", key, "missing_required_parameter")
+    value = data[key]
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise BadRequestError(f"`{key}` must be {hint}, not {_json_type(value)}", key, "invalid_type")
+    return value
+
+
+def read_model(data: dict[str, Any]) -> str:
+    model: str = require(data, "model", str, "a string: the name of a model, or auto")
+    if not model:
+        raise BadRequestError("`model` is empty: name a model, or auto", "model", "invalid_value")
+    return model
+
+
+def read_stream(data: dict[str, Any]) -> bool:
+    stream = data.get("stream")
+    if stream is None or isinstance(stream, bool):
+        return bool(stream)
+    raise BadRequestError(f"`stream` must be true or false, not {_json_type(stream)}", "stream", "invalid_type")
+
+
+def read_count(data: dict[str, Any], key: str) -> int | None:
+    """A positive integer member, or None when it is absent or not one (the upstream may then say what it thinks of it)."""
+    value = data.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _json_type(value: object) -> str:
+    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
+    return names.get(type(value), "null")
+
+
+def _count(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def read_usage(usage: object) -> Usage | None:
+    """An OpenAI usage object. `prompt_tokens` includes what came from the cache; the parts here do not overlap."""
+    if not isinstance(usage, dict):
+        return None
+    prompt, output = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    if not prompt and not output:
+        return None
+    details = usage.get("prompt_tokens_details")
+    details = details if isinstance(details, dict) else {}
+    # DeepSeek reports the hit beside the details, not in them.
+    cache_read = min(prompt, _count(details.get("cached_tokens")) or _count(usage.get("prompt_cache_hit_tokens")))
+    cache_write = min(prompt - cache_read, _count(details.get("cache_write_tokens")) or _count(usage.get("cache_creation_input_tokens")))
+    out_details = usage.get("completion_tokens_details")
+    reasoning = _count(out_details.get("reasoning_tokens")) if isinstance(out_details, dict) else 0
+    return Usage(prompt - cache_read - cache_write, cache_read, cache_write, output, min(reasoning, output) if output else reasoning)
+
+
+def error_object(reply: ErrorReply) -> dict[str, Any]:
+    type_ = _ERROR_TYPES.get(reply.status, "invalid_request_error" if reply.status < 500 else "server_error")
+    # `code` is always a string: Qwen Code dies on an integer (reference/clients.md).
+    return {"error": {"message": reply.message, "type": type_, "param": reply.param, "code": reply.code}}
+
+
+def error_body(reply: ErrorReply) -> bytes:
+    return orjson.dumps(error_object(reply))
+
+
+def error_events(reply: ErrorReply) -> bytes:
+    """One error frame and the end: OpenCode loops on a stream that just stops."""
+    return b"data: " + error_body(reply) + b"\n\n" + END_EVENTS
+
+
+def failure_in(data: dict[str, Any], raw: bytes) -> Failure | None:
+    """The error object that an upstream hid inside a 200, if there is one."""
+    error = data.get("error")
+    if not error:
+        return None
+    code, _, message = read_error(raw)
+    status = int(code) if code.isdigit() and 400 <= int(code) < 600 else 500
+    failure = classify_openai(status, [], raw)
+    if failure.kind is FailureKind.OVERLOADED and not message:
+        return Failure(failure.kind, f"the upstream sent an error inside its answer: {raw[:MESSAGE_LIMIT].decode('utf-8', 'replace')}")
+    return Failure(failure.kind, failure.message, failure.retry_after_s, None)
+
+
+def read_answer(body: bytes, text_of: Callable[[dict[str, Any]], int]) -> AnswerFacts:
+    """Facts of a whole answer; `text_of` counts the bytes of its text."""
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return AnswerFacts(failure=Failure(FailureKind.PROTOCOL, "the upstream's answer is not JSON"))
+    if not isinstance(data, dict):
+        return AnswerFacts(failure=Failure(FailureKind.PROTOCOL, "the upstream's answer is not a JSON object"))
+    size = text_of(data)
+    return AnswerFacts(read_usage(data.get("usage")), tokens_from_bytes(size) if size else 0, failure_in(data, body))
+
+
+def read_large_answer(tail: bytes, size: int) -> AnswerFacts:
+    """Facts of an answer of which only the end was kept: every known server writes usage last, or near enough."""
+    return AnswerFacts(usage=usage_in_tail(tail), output_tokens_estimated=tokens_from_bytes(size))
+
+
+def usage_in_tail(tail: bytes) -> Usage | None:
+    """Usage from the last bytes of a large answer."""
+    found: list[bytes] = _USAGE_TAIL.findall(tail)
+    if not found:
+        return None
+    try:
+        return read_usage(orjson.loads(found[-1]))
+    except orjson.JSONDecodeError:
+        return None
+
+
+class ChoiceScanner:
+    """Scans a stream of `choices` chunks. After the first content it parses only chunks that carry one of the four marks below:
+    a chunk of plain content costs five substring searches."""
+
+    __slots__ = ("_ask", "_ended", "_held", "_is_content", "content_events", "failure", "has_content", "is_finished", "usage")
+
+    def __init__(self, ask: Ask, is_content: Callable[[dict[str, Any]], bool]) -> None:
+        self._ask = ask
+        self._is_content = is_content
+        self._held = b""
+        self._ended = 0
+        self.has_content = False
+        self.is_finished = False
+        self.usage: Usage | None = None
+        self.failure: Failure | None = None
+        self.content_events = 0
+
+    @property
+    def output_tokens_estimated(self) -> int:
+        """Most servers send one token per event; calibration learns those that do not."""
+        return self.content_events
+
+    def feed(self, data: bytes) -> bytes:
+        if self._held:
+            data = self._held + data
+        end = sse.last_boundary(data)
+        if end == len(data):
+            self._held = b""
+        elif end:
+            self._held = data[end:]
+            data = data[:end]
+        elif len(data) > sse.MAX_EVENT_BYTES:
+            self._held = b""
+        else:
+            self._held = data
+            return b""
+        if self.has_content and not _is_marked(data):
+            self.content_events += data.count(b'"choices"')
+            return data
+        return self._read_events(data)
+
+    def finish(self) -> bytes:
+        rest, self._held = self._held, b""
+        return self._read_events(rest) if rest else b""
+
+    def _read_events(self, data: bytes) -> bytes:
+        kept: list[bytes] = []
+        dropped = False
+        for event in sse.events(data):
+            if self._read_event(event):
+                kept.append(event)
+            else:
+                dropped = True
+        return b"".join(kept) if dropped else data
+
+    def _read_event(self, event: bytes) -> bool:
+        """Take note of one event; False when the client must not see it."""
+        payload = sse.payload(event)
+        if payload is None:
+            return True
+        if payload.strip() == b"[DONE]":
+            self.is_finished = True
+            return True
+        try:
+            chunk = orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            chunk = None
+        if not isinstance(chunk, dict):
+            # Not ours to judge: it goes through, and counts as content, so that it is never sent twice.
+            self.has_content = True
+            return True
+        return self._read_chunk(chunk, payload)
+
+    def _read_chunk(self, chunk: dict[str, Any], payload: bytes) -> bool:
+        usage = read_usage(chunk.get("usage"))
+        if usage is not None:
+            self.usage = usage
+        if chunk.get("error"):
+            self.failure = failure_in(chunk, payload)
+            return True
+        choices = chunk.get("choices")
+        if not choices:
+            return not (self._ask.strip_usage and usage is not None)
+        for choice in choices if isinstance(choices, list) else ():
+            if not isinstance(choice, dict):
+                continue
+            if self._is_content(choice):
+                self.has_content = True
+                self.content_events += 1
+            if choice.get("finish_reason"):
+                self._ended += 1
+                self.has_content = True
+        if self._ended >= self._ask.answers:
+            self.is_finished = True
+        return True
+
+
+def _is_marked(data: bytes) -> bool:
+    """Could this piece of a stream carry an end, usage or an error? Inside JSON strings the quotes are escaped, so prose never matches."""
+    return (
+        b"[DONE]" in data
+        or (b'"usage"' in data and _USAGE_OBJECT.search(data) is not None)
+        or b'"finish_reason":"' in data
+        or b'"finish_reason": "' in data
+        or b'"error"' in data
+    )

@@ -1,0 +1,136 @@
+"""Changes single top-level members of a JSON object without re-serialising the rest: what the client wrote stays as it wrote it.
+
+The body was parsed already, so it is known to be valid JSON; that is what makes the shortcuts below exact and not heuristics:
+in valid JSON an unescaped quote always opens or closes a string, so `"name"` followed by a colon is a key, unless the quote before
+`name` is itself escaped. Whether such a key is a member of the outermost object is asked of the JSON parser: the rest of the body
+behind `{` is valid exactly if the key stood one level deep. For a nested key that parse fails at the first surplus bracket, so asking
+is cheap. A key may also be written with escapes (`"mod\\u0065l"`): then, and only then, the object is re-serialised.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+_STRING_END = re.compile(rb'(?:[^"\\]|\\.)*"', re.DOTALL)
+_SPACE = re.compile(rb"[ \t\n\r]*")
+_SCALAR = re.compile(rb"[^,}\]\s]+")
+_OPENING = re.compile(rb"\s*\{\s*")
+
+
+def set_members(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any]) -> bytes:
+    """`body` with each member of `changes` set to its new value (added if it was not there). ASCII keys only.
+
+    Every occurrence of a repeated key is changed: parsers differ on which one counts, and the upstream must not see a name that
+    donut did not choose.
+    """
+    edits: list[tuple[int, int, bytes]] = []
+    added: list[bytes] = []
+    for key, value in changes.items():
+        spans = _member_values(body, key) if key in parsed else []
+        encoded = orjson.dumps(value)
+        if spans is None or (key in parsed and not spans):
+            return orjson.dumps({**parsed, **changes})
+        if spans:
+            edits += [(start, end, encoded) for start, end in spans]
+        else:
+            added.append(b'"' + key.encode() + b'":' + encoded)
+    if added:
+        edits.append(_insertion(body, added, is_empty=not parsed))
+    edits.sort()
+    pieces: list[bytes] = []
+    position = 0
+    for start, end, text in edits:
+        pieces += (body[position:start], text)
+        position = end
+    pieces.append(body[position:])
+    return b"".join(pieces)
+
+
+def _insertion(body: bytes, members: list[bytes], *, is_empty: bool) -> tuple[int, int, bytes]:
+    at = body.index(b"{") + 1
+    return at, at, b",".join(members) + (b"" if is_empty else b",")
+
+
+def _member_values(body: bytes, key: str) -> list[tuple[int, int]] | None:
+    """Where the values of the top-level member `key` are. None when the body writes keys in a way that only a parser can read."""
+    # Lower-case letters and the underscore are U+005F to U+007A. No encoder escapes them; someone who wants to hide a key does.
+    if (b"\\u006" in body or b"\\u007" in body or b"\\u005" in body) and _has_escaped_key(body, key):
+        return None
+    quoted = b'"' + key.encode() + b'"'
+    spans: list[tuple[int, int]] = []
+    at = body.find(quoted)
+    while at >= 0:
+        after = at + len(quoted)
+        colon = _after_space(body, after)
+        if body[colon : colon + 1] == b":" and body[at - 1 : at] != b"\\" and _is_top_level(body, at, first=not spans):
+            start = _after_space(body, colon + 1)
+            end = _value_end(body, start)
+            if end is None:
+                return None
+            spans.append((start, end))
+            after = end
+        at = body.find(quoted, after)
+    return spans
+
+
+def _has_escaped_key(body: bytes, key: str) -> bool:
+    """Does `key` occur with one of its letters escaped? Builds the alternatives `(?:m|\\u006d)(?:o|\\u006f)…` as a pattern."""
+    letters = "".join(rf"(?:{re.escape(letter)}|\\u{ord(letter):04x})" for letter in key)
+    pattern = re.compile(f'"{letters}"'.encode(), re.IGNORECASE)
+    literal = b'"' + key.encode() + b'"'
+    return any(match.group() != literal for match in pattern.finditer(body))
+
+
+def _is_top_level(body: bytes, at: int, *, first: bool) -> bool:
+    opening = _OPENING.match(body) if first else None
+    if opening is not None and opening.end() == at:
+        return True  # the usual case: the first member of the object
+    try:
+        orjson.loads(b"{" + body[at:])
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _after_space(body: bytes, at: int) -> int:
+    match = _SPACE.match(body, at)
+    assert match is not None
+    return match.end()
+
+
+def _value_end(body: bytes, start: int) -> int | None:
+    """Where the value that begins at `start` ends: strings, numbers, literals and small objects; None for anything else."""
+    lead = body[start : start + 1]
+    if lead == b'"':
+        match = _STRING_END.match(body, start + 1)
+        return match.end() if match else None
+    if lead in b"{[":
+        return _bracket_end(body, start)
+    match = _SCALAR.match(body, start)
+    return match.end() if match else None
+
+
+def _bracket_end(body: bytes, start: int) -> int | None:
+    """The end of an object or array: brackets counted outside strings."""
+    depth = 0
+    at = start
+    while at < len(body):
+        byte = body[at]
+        if byte == 0x22:
+            match = _STRING_END.match(body, at + 1)
+            if match is None:
+                return None
+            at = match.end()
+            continue
+        if byte in b"{[":
+            depth += 1
+        elif byte in b"}]":
+            depth -= 1
+            if depth == 0:
+                return at + 1
+        at += 1
+    return None

@@ -1,0 +1,49 @@
+"""Server-sent events, sans-IO and byte-faithful: where one event ends, and what its data is. https://html.spec.whatwg.org/#server-sent-events
+
+Lines end in LF, CRLF or CR. Bytes that leave a splitter are the bytes that went in; only the cuts between them differ.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+MAX_EVENT_BYTES = 1024 * 1024
+"""An unfinished event beyond this is let through unread: memory per stream stays bounded whatever the upstream sends."""
+
+_BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n|\r\n\r(?!\n)|\r\r\n")
+_LINE = re.compile(rb"\r\n|\n|\r")
+
+
+def last_boundary(data: bytes) -> int:
+    """The index behind the last blank line of `data`; 0 when no event ends in it."""
+    end = data.rfind(b"\n\n") + 2
+    if b"\r" in data:
+        end = max(end if end > 1 else 0, data.rfind(b"\n\r\n") + 3 if b"\n\r\n" in data else 0)
+        # A lone CR ends a line too, but a CR at the very end may be half of a CRLF: wait for the next byte.
+        end = max(end, data.rfind(b"\r\r", 0, len(data) - 1) + 2 if b"\r\r" in data[:-1] else 0)
+    return end if end > 1 else 0
+
+
+def events(data: bytes) -> Iterator[bytes]:
+    """Cut complete events apart; each piece keeps its closing blank line, so joining them gives `data` back."""
+    start = 0
+    for match in _BOUNDARY.finditer(data):
+        yield data[start : match.end()]
+        start = match.end()
+    if start < len(data):
+        yield data[start:]
+
+
+def payload(event: bytes) -> bytes | None:
+    """The event's data lines joined by LF; None for a comment or an event without data."""
+    if event.startswith(b"data: ") and event.count(b"\n") == 2 and b"\r" not in event:
+        return event[6:-2]  # one line and its blank line: what nearly every upstream sends
+    lines = [line[5:].removeprefix(b" ") for line in _LINE.split(event) if line.startswith(b"data:")]
+    return b"\n".join(lines) if lines else None
+
+
+def looks_like_sse(data: bytes) -> bool:
+    """Does a body that begins with `data` look like an event stream? Some backends send one without a content type."""
+    start = data.lstrip(b"\xef\xbb\xbf \r\n")[:6]
+    return start.startswith((b"data:", b"event:", b":", b"id:", b"retry:"))

@@ -1,0 +1,94 @@
+"""The ASGI application: guards every request at one place, sends dialect paths to an exchange and everything else to `pages`.
+
+Plain ASGI on purpose: no BaseHTTPMiddleware, no task group, no request object on the hot path. Decides on `scope["path"]` alone.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Iterable
+
+from providers.dialects import Dialect, ErrorReply
+from providers.transport.port import Headers, header
+from proxy.auth import presented_keys
+from proxy.downstream import Downstream, Receive, Scope, Send
+from proxy.exchange import Exchange
+from proxy.gateway import Gateway
+from proxy.guard import is_allowed_host, is_allowed_origin
+
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/health", "/health/liveliness", "/health/liveness", "/health/readiness"})
+"""Answered without a key: probes have none, and the answers say nothing."""
+
+REQUEST_ID_LENGTH = 128
+
+
+class App:
+    def __init__(
+        self, gateway: Gateway, dialects: Iterable[Dialect], pages: ASGIApp, lifespan: ASGIApp, error_body: Callable[[ErrorReply], bytes]
+    ) -> None:
+        """`pages` answers what is not a dialect path, already guarded; `lifespan` starts and stops the process's long-lived parts;
+        `error_body` shapes the errors of requests that have no dialect (yet)."""
+        self._gateway = gateway
+        self._dialects = {path: dialect for dialect in dialects for path in dialect.paths}
+        self._pages = pages
+        self._lifespan = lifespan
+        self._error_body = error_body
+        self._id_prefix = secrets.token_hex(6)
+        self._id_count = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._lifespan(scope, receive, send)
+            return
+        headers: Headers = scope["headers"]
+        request_id = self._request_id(headers)
+        owner, refusal = self._guard(scope["path"], headers, scope.get("query_string", b""))
+        if refusal is not None:
+            await self._reply(scope, send, refusal, request_id)
+            return
+        dialect = self._dialects.get(scope["path"])
+        if dialect is None:
+            await self._pages(scope, receive, send)
+        elif scope["method"] != "POST":
+            reply = ErrorReply(405, "method_not_allowed", f"{scope['path']} takes POST, not {scope['method']}.")
+            await self._reply(scope, send, reply, request_id, [(b"allow", b"POST")])
+        else:
+            exchange = Exchange(self._gateway, dialect, Downstream(scope, send), headers, request_id)
+            exchange.record.client_key = owner
+            await exchange.run(receive)
+
+    def _guard(self, path: str, headers: Headers, query_string: bytes) -> tuple[str | None, ErrorReply | None]:
+        """(name of the client's key, why it may not pass). The only place that lets requests in."""
+        serving = self._gateway.serving
+        if serving.allowed_hosts is not None:
+            host = header(headers, b"host")
+            if not is_allowed_host(host, serving.allowed_hosts):
+                shown = (host or b"").decode("latin-1")
+                message = f"Host {shown!r} is not this server's name. Add it to server.allowed_hosts if it should be."
+                return None, ErrorReply(421, "unknown_host", message)
+            if not is_allowed_origin(header(headers, b"origin"), serving.allowed_hosts):
+                return None, ErrorReply(403, "foreign_origin", "Web pages of other origins may not use this server.")
+        if serving.keys.is_open or path in OPEN_PATHS:
+            return None, None
+        keys = presented_keys(headers, query_string)
+        for key in keys:
+            owner = serving.keys.owner(key)
+            if owner is not None:
+                return owner, None
+        wrong = "The API key is not one of donut's." if keys else "An API key is missing."
+        where = "Send one of server.api_keys as Authorization: Bearer, x-api-key, x-goog-api-key or ?key=."
+        return None, ErrorReply(401, "invalid_api_key", f"{wrong} {where}")
+
+    def _request_id(self, headers: Headers) -> str:
+        """The client's own id where it is harmless, else a new one."""
+        given = header(headers, b"x-request-id")
+        if given and len(given) <= REQUEST_ID_LENGTH and given.isascii() and (text := given.decode("ascii")).isprintable():
+            return text
+        self._id_count += 1
+        return f"req-{self._id_prefix}-{self._id_count:x}"
+
+    async def _reply(self, scope: Scope, send: Send, reply: ErrorReply, request_id: str, more: Headers | None = None) -> None:
+        headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode()), *(more or [])]
+        await Downstream(scope, send).reply(reply.status, headers, self._error_body(reply))

@@ -1,0 +1,163 @@
+"""One try on one replica: sends the request, relays the answer, and settles the reservation exactly once, however it ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from providers.transport.decoding import decoded
+from providers.transport.port import Answer, Headers, TransportError, UpstreamRequest, header
+from proxy.gateway import Gateway
+from proxy.headers import to_upstream
+from proxy.journal.records import AttemptRecord, Status
+from proxy.relay import Relay, Relayed
+from proxy.serving import Serving
+from routing.calibration import Calibration
+from routing.facts import AttemptFailed, AttemptFinished, Failure, FailureKind, FirstToken
+from routing.pricing import cost_usd
+from routing.types import Demand, Dispatch, Usage
+
+ERROR_BODY_BYTES = 64 * 1024
+"""How much of an upstream's error answer is read: more than any of them sends, less than hurts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An upstream's error answer, kept as it came so that the client can have it when the request itself was at fault."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+class Attempt:
+    """`run` returns when the attempt is over; `failure` then says whether it failed, `downstream.has_started` whether it committed."""
+
+    def __init__(self, gateway: Gateway, serving: Serving, dispatch: Dispatch, demand: Demand, number: int) -> None:
+        self._gateway = gateway
+        self._router = serving.router
+        self.upstream = serving.upstreams[dispatch.replica.id]
+        self._reservation = dispatch.reservation
+        self._demand = demand
+        self._began = gateway.now()
+        self._settled = False
+        self._relay: Relay | None = None
+        self.failure: Failure | None = None
+        self.refused: Refused | None = None
+        replica = dispatch.replica
+        self.record = AttemptRecord(number, replica.id, replica.provider_id, replica.upstream_model, gateway.wall())
+
+    async def run(self, body: bytes, client_headers: Headers, relay: Relay) -> None:
+        """Send `body` and relay the answer. When cancelled it leaves unsettled: the caller knows why, and says so with `abandon`."""
+        upstream = self.upstream
+        request = UpstreamRequest(
+            upstream.origin,
+            b"POST",
+            upstream.targets[self._demand.dialect],
+            [*upstream.headers, *to_upstream(client_headers, upstream.kind.forward_headers)],
+            body,
+            upstream.deadlines,
+            hint=upstream.replica.upstream_model,
+        )
+        try:
+            answer = await upstream.transport.send(request)
+        except TransportError as error:
+            self._note_timings(error)
+            self._fail(Failure(error.kind, str(error)))
+            return
+        try:
+            self._note_answer(answer)
+            if answer.status >= 300:
+                await self._read_refusal(answer)
+            else:
+                self._relay = relay
+                self._conclude(await relay.run(decoded(answer)))
+        finally:
+            answer.close()
+
+    def committed(self, *, is_stream: bool) -> None:
+        """The first content byte is about to go out."""
+        ttft_s = self._gateway.now() - self._began
+        self.record.ttft_s = ttft_s
+        # The time to a whole generated answer says how long it was, not how quick the replica is.
+        if is_stream or self._demand.dialect == "embeddings":
+            self._router.observe(FirstToken(self._reservation, ttft_s), self._gateway.now())
+
+    def abandon(self, failure: Failure, status: Status) -> None:
+        """The exchange was cancelled under this attempt: settle with what is known. Does nothing once settled."""
+        if self._settled:
+            return
+        # The request may have reached the upstream, which then counts its prompt: an estimate is nearer the truth than nothing.
+        self._take_usage(self._relay.note() if self._relay is not None else Relayed())
+        self._fail(failure, status)
+
+    def _note_timings(self, source: Answer | TransportError) -> None:
+        timings = source.timings
+        self.record.queue_s = timings.queue_s
+        self.record.connect_s = timings.connect_s
+        self.record.connection_reused = timings.reused
+
+    def _note_answer(self, answer: Answer) -> None:
+        self._note_timings(answer)
+        self.record.upstream_status = answer.status
+        request_id = header(answer.headers, b"x-request-id") or header(answer.headers, b"request-id")
+        if request_id is not None:
+            self.record.upstream_request_id = request_id[:200].decode("latin-1")
+
+    async def _read_refusal(self, answer: Answer) -> None:
+        plain = decoded(answer)
+        body = b""
+        try:
+            while len(body) < ERROR_BODY_BYTES and (data := await plain.read()):
+                body += data
+        except TransportError:
+            pass  # the status is enough to go on; what came of the body may still explain it
+        self.refused = Refused(answer.status, plain.headers, body)
+        self._fail(self.upstream.kind.classify(answer.status, answer.headers, body))
+
+    def _conclude(self, relayed: Relayed) -> None:
+        self._take_usage(relayed)
+        if relayed.failure is None:
+            self._settle(Status.OK)
+            usage = self.record.usage or Usage(reported=False)
+            self._router.observe(AttemptFinished(self._reservation, usage), self._gateway.now())
+        else:
+            is_cut = relayed.failure.kind in (FailureKind.CUT, FailureKind.STALLED, FailureKind.CONNECT)
+            committed = self.record.ttft_s is not None
+            self._fail(relayed.failure, Status.TRUNCATED if committed and is_cut else Status.UPSTREAM_ERROR)
+
+    def _fail(self, failure: Failure, status: Status = Status.UPSTREAM_ERROR) -> None:
+        self.failure = failure
+        self.record.failure_kind = failure.kind.value
+        self.record.failure_message = failure.message
+        self._settle(status)
+        self._router.observe(AttemptFailed(self._reservation, failure, self.record.usage), self._gateway.now())
+
+    def _settle(self, status: Status) -> None:
+        assert not self._settled, "an attempt is settled once"
+        self._settled = True
+        record = self.record
+        record.status = status
+        record.total_s = self._gateway.now() - self._began
+        if record.usage is not None:
+            price = self.upstream.replica.price
+            record.cost_usd = cost_usd(record.usage, price)
+            record.price_version = price.version if price is not None else None
+
+    def _take_usage(self, relayed: Relayed) -> None:
+        """Reported usage if there is any; else an estimate, marked as one. Nothing at all when nothing was generated."""
+        record = self.record
+        calibration = self._router.fleet.calibration(self.upstream.replica.logical_model_id)
+        if relayed.usage is not None:
+            record.usage = relayed.usage
+            calibration.learn_output(relayed.output_tokens_estimated, relayed.usage.output)
+        elif relayed.failure is None or relayed.content_events:
+            record.usage = self._estimate(calibration, relayed.output_tokens_estimated)
+        if record.ttft_s is not None and relayed.content_events > 1:
+            record.between_tokens_s = (self._gateway.now() - self._began - record.ttft_s) / (relayed.content_events - 1)
+
+    def _estimate(self, calibration: Calibration, output_tokens: int) -> Usage:
+        return Usage(
+            input_uncached=calibration.input_tokens(self._demand.input_tokens_estimated),
+            output=calibration.output_tokens(output_tokens),
+            reported=False,
+        )

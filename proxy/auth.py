@@ -1,0 +1,56 @@
+"""Client keys. Compared in constant time, kept as digests, named so that the journal can say who without saying what."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from urllib.parse import parse_qsl
+
+from providers.transport.port import Headers
+
+CARRIERS = (b"x-api-key", b"x-goog-api-key")
+"""Headers that hold the bare key: Anthropic's and Google's clients use nothing else."""
+
+
+class KeyRing:
+    """The keys that may use donut. Empty: everyone on this machine may."""
+
+    def __init__(self, keys: Iterable[tuple[str, str]] = ()) -> None:
+        """`keys` are (name, key) pairs."""
+        self._digests = [(name, _digest(key.encode())) for name, key in keys]
+
+    @property
+    def is_open(self) -> bool:
+        return not self._digests
+
+    def __len__(self) -> int:
+        return len(self._digests)
+
+    def owner(self, presented: bytes) -> str | None:
+        """The name of the key that was presented, or None. Takes the same time whichever key it is, and if it is none."""
+        digest = _digest(presented)
+        found = None
+        for name, known in self._digests:
+            if hmac.compare_digest(digest, known):
+                found = name
+        return found
+
+
+def presented_keys(headers: Headers | Mapping[bytes, bytes], query_string: bytes) -> list[bytes]:
+    """Every key a request carries, in any of the places clients put it: each is tried, since harnesses send several."""
+    found: list[bytes] = []
+    for name, value in headers.items() if isinstance(headers, Mapping) else headers:
+        if name == b"authorization":
+            scheme, _, rest = value.partition(b" ")
+            found.append(rest.strip() if scheme.lower() == b"bearer" and rest else value)
+        elif name in CARRIERS:
+            found.append(value)
+    if b"key=" in query_string:
+        found += [value.encode() for name, value in parse_qsl(query_string.decode("latin-1")) if name == "key"]
+    return found
+
+
+def _digest(key: bytes) -> bytes:
+    # Hashing first makes the comparison's time independent of the key's length too.
+    return hashlib.sha256(key).digest()

@@ -1,0 +1,66 @@
+"""The client's side of one exchange: what ASGI gives, and the two things it does not — to be told at once that the client left, and
+to close the connection after an answer that broke off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+
+from providers.transport.port import Headers
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+CONNECTION = "donut.connection"
+"""Where in the scope `proxy.server` puts the connection."""
+
+
+class Connection(Protocol):
+    """What donut's server protocol offers beyond ASGI. No task per request waits for a disconnect: the connection calls."""
+
+    def watch(self, on_lost: Callable[[], None] | None) -> None:
+        """Call `on_lost` once when the client goes away; None stops watching. Calls at once if it has already gone."""
+        ...
+
+    def close_after_response(self) -> None:
+        """Do not keep the connection alive past the answer under way."""
+        ...
+
+    def abort(self) -> None:
+        """Break the answer off: the client sees a connection that ended in the middle, which is the truth."""
+        ...
+
+
+class Downstream:
+    """Sends one answer. Counts its bytes; knows whether it has begun."""
+
+    __slots__ = ("_send", "bytes_out", "connection", "has_started", "status")
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._send = send
+        self.connection: Connection = scope[CONNECTION]
+        self.has_started = False
+        self.status = 0
+        self.bytes_out = 0
+
+    async def start(self, status: int, headers: Headers) -> None:
+        self.has_started = True
+        self.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def write(self, data: bytes) -> None:
+        """Forward a piece. Waits while the client reads more slowly than donut writes: this wait is the back-pressure."""
+        self.bytes_out += len(data)
+        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def end(self, data: bytes = b"") -> None:
+        self.bytes_out += len(data)
+        await self._send({"type": "http.response.body", "body": data})
+
+    async def reply(self, status: int, headers: Headers, body: bytes) -> None:
+        """A whole answer at once."""
+        await self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
+        await self.end(body)

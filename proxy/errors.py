@@ -1,0 +1,85 @@
+"""What a client is told when nothing can be relayed: from a failure, a refusal or a wrong request to an ErrorReply."""
+
+from __future__ import annotations
+
+import math
+
+from providers.dialects import BadRequestError, ErrorReply
+from routing.explain import reject_in_words
+from routing.facts import Failure, FailureKind
+from routing.resolve import UnknownModel
+from routing.types import Refusal, RejectReason, TargetKind
+
+_REFUSAL_STATUS = {
+    RejectReason.RATE_LIMITED: (429, "rate_limit_exceeded"),
+    RejectReason.MISSING_CAPABILITY: (400, "unsupported_capability"),
+    RejectReason.WRONG_DIALECT: (400, "unsupported_endpoint"),
+    RejectReason.CONTEXT_TOO_SMALL: (400, "context_length_exceeded"),
+    RejectReason.EXCLUDED: (400, "all_candidates_excluded"),
+    RejectReason.NOT_LOCAL: (503, "no_local_replica"),
+    RejectReason.LOCAL_DISABLED: (503, "no_remote_replica"),
+}
+REJECTS_SHOWN = 6
+
+
+def bad_request(error: BadRequestError) -> ErrorReply:
+    return ErrorReply(400, error.code, str(error), error.param)
+
+
+def unknown_model(found: UnknownModel) -> ErrorReply:
+    if not found.served:
+        return ErrorReply(
+            503,
+            "no_upstream",
+            "donut serves no model yet: no provider is configured, no key is in the environment and no local server was found. "
+            "`donut doctor` says what was looked for",
+        )
+    hint = f" Did you mean {' or '.join(found.nearest)}?" if found.nearest else ""
+    more = ", …" if len(found.served) >= 12 else ""
+    served = ", ".join(found.served) + more
+    message = f"The model `{found.name}` is not served here.{hint} Served: {served}. GET /v1/models lists all; `auto` lets donut choose."
+    return ErrorReply(404, "model_not_found", message, "model")
+
+
+def refused(refusal: Refusal) -> ErrorReply:
+    """The router's own no, naming every candidate and what stands against it."""
+    target = refusal.evidence.target
+    name = f"model `{target.id}`" if target.kind is not TargetKind.TIER else f"tier `{target.id}`"
+    if refusal.reason is None:
+        return ErrorReply(
+            503, "no_upstream", f"Nothing serves {name}. `donut doctor` says what was looked for, GET /v1/models what is served."
+        )
+    rejected = refusal.evidence.rejected
+    words = "; ".join(map(reject_in_words, rejected[:REJECTS_SHOWN]))
+    more = f"; and {len(rejected) - REJECTS_SHOWN} more" if len(rejected) > REJECTS_SHOWN else ""
+    status, code = _REFUSAL_STATUS.get(refusal.reason, (503, "provider_unavailable"))
+    if code == "context_length_exceeded":
+        # LiteLLM and harnesses that compact recognise this sentence (reference/conventions.md).
+        words = f"This model's maximum context length is exceeded. {words}"
+    return ErrorReply(status, code, f"No replica of {name} can answer now: {words}{more}.", None, refusal.retry_after_s)
+
+
+def failed(failure: Failure, replica_id: str, attempts: int) -> ErrorReply:
+    """The last upstream failure, when nobody else is left to ask."""
+    policy = failure.policy
+    if failure.kind is FailureKind.UNAUTHORIZED:
+        message = (
+            f"The upstream of {replica_id} refused donut's credentials ({failure.message}). "
+            "Your own key is fine: check the provider's api_key or credit in donut's config or environment."
+        )
+    else:
+        message = f"{replica_id} failed: {failure.message}"
+    if attempts > 1:
+        message += f" ({attempts} attempts were made, this was the last)"
+    return ErrorReply(policy.client_status or failure.upstream_status or 502, policy.error_code, message, None, failure.retry_after_s)
+
+
+def deadline_passed(deadline_s: float) -> ErrorReply:
+    return ErrorReply(504, "deadline_exceeded", f"No answer began within the deadline of {deadline_s:g} s.")
+
+
+def retry_after_header(reply: ErrorReply) -> list[tuple[bytes, bytes]]:
+    """`retry-after` in whole seconds, rounded up; none where waiting would not help."""
+    if reply.retry_after_s is None:
+        return []
+    return [(b"retry-after", b"%d" % max(1, math.ceil(reply.retry_after_s)))]

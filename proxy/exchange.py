@@ -1,0 +1,298 @@
+"""One client request from its first byte to its last record: read, decide, attempt – again elsewhere while nothing was sent – and leave
+exactly one journal row. The only attempt loop there is.
+
+One object per exchange, no task of its own, no await in any `finally`: cancelling the exchange at any point settles what it held.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import orjson
+import structlog
+
+from providers.dialects import Ask, BadRequestError, Dialect, ErrorReply
+from providers.transport.port import Answer, Headers
+from proxy import errors
+from proxy.attempt import Attempt
+from proxy.body import BodyError, ClientDisconnectedError, read_body
+from proxy.demand import Steering, demand_for, read_steering
+from proxy.downstream import Downstream, Receive
+from proxy.gateway import Gateway
+from proxy.headers import to_client
+from proxy.journal.records import ExchangeRecord, Status
+from proxy.relay import Relay
+from proxy.serving import OnDisconnect, Upstream
+from routing import explain
+from routing.facts import Failure, FailureKind
+from routing.resolve import UnknownModel
+from routing.types import Decision, Demand, Refusal
+
+log = structlog.get_logger("donut.exchange")
+
+# Kinds whose own words the client must see as they are: its request is at fault, and its harness reacts to the vendor's text.
+PASSED_THROUGH = frozenset({FailureKind.BAD_REQUEST, FailureKind.CONTEXT_TOO_LONG, FailureKind.NOT_FOUND})
+
+GONE = Failure(FailureKind.CLIENT_GONE, "the client left")
+STOPPING = Failure(FailureKind.CLIENT_GONE, "donut was stopped in the middle of the answer")
+
+
+class Exchange:
+    def __init__(self, gateway: Gateway, dialect: Dialect, downstream: Downstream, headers: Headers, request_id: str) -> None:
+        self._gateway = gateway
+        self._serving = gateway.serving
+        self._dialect = dialect
+        self._downstream = downstream
+        self._headers = headers
+        self._began = gateway.now()
+        self._task: asyncio.Task[Any] | None = None
+        self._is_client_gone = False
+        self._attempt: Attempt | None = None
+        self._decision: Decision | None = None
+        self._upstream: Upstream | None = None
+        self._deadline: asyncio.Timeout | None = None
+        self._is_draining = False
+        self._is_debug = False
+        self.record = ExchangeRecord(gateway.next_id(), request_id, gateway.wall(), dialect.name, "")
+
+    async def run(self, receive: Receive) -> None:
+        """Serve the request. Raises CancelledError only when the server itself is stopping."""
+        self._task = asyncio.current_task()
+        self._gateway.in_flight += 1
+        self._downstream.connection.watch(self._client_left)
+        try:
+            await self._serve(receive)
+        except asyncio.CancelledError:
+            if not self._is_client_gone:
+                await self._say_goodbye()
+                raise
+            self._abandon(GONE, Status.CLIENT_GONE)
+        except ClientDisconnectedError:
+            self.record.status = Status.CLIENT_GONE
+        except Exception as error:  # noqa: BLE001 - the outermost edge: a bug must not cost the row, nor show a traceback to a user
+            await self._crashed(error)
+        finally:
+            self._downstream.connection.watch(None)
+            self._gateway.in_flight -= 1
+            self._gateway.draining -= self._is_draining
+            self._finish()
+
+    # Reading
+
+    async def _serve(self, receive: Receive) -> None:
+        try:
+            body = await read_body(receive, self._headers, self._serving.limits.body_bytes)
+        except BodyError as error:
+            await self._refuse(ErrorReply(error.status, "request_too_large" if error.status == 413 else "invalid_request", str(error)))
+            return
+        self.record.bytes_in = len(body)
+        try:
+            data = _parse(body)
+            ask = self._dialect.read(data, len(body))
+            steering = read_steering(self._headers)
+        except BadRequestError as error:
+            await self._refuse(errors.bad_request(error))
+            return
+        demand = demand_for(self._dialect.name, ask, steering, self._serving)
+        self._note_request(ask, steering)
+        if isinstance(demand, UnknownModel):
+            await self._refuse(errors.unknown_model(demand))
+            return
+        self.record.harness = demand.harness
+        self.record.use_case = demand.use_case.value
+        await self._within_deadline(body, data, ask, demand, steering.deadline_s or self._serving.limits.deadline_s)
+
+    def _note_request(self, ask: Ask, steering: Steering) -> None:
+        self.record.requested_model = ask.model
+        self.record.stream = ask.stream
+        self.record.input_tokens_estimated = ask.input_tokens_estimated
+        self._is_debug = steering.debug
+
+    # Attempts
+
+    async def _within_deadline(self, body: bytes, data: dict[str, Any], ask: Ask, demand: Demand, deadline_s: float) -> None:
+        """One deadline for the whole chain of attempts; the commit takes it away (`_commit`)."""
+        try:
+            async with asyncio.timeout(deadline_s) as self._deadline:
+                await self._attempts(body, data, ask, demand)
+        except TimeoutError:
+            await self._reply_error(errors.deadline_passed(deadline_s), Status.UPSTREAM_ERROR)
+
+    async def _attempts(self, body: bytes, data: dict[str, Any], ask: Ask, demand: Demand) -> None:
+        router, limits = self._serving.router, self._serving.limits
+        tried: frozenset[str] = frozenset()
+        last: Attempt | None = None
+        while True:
+            decision = router.decide(demand, self._gateway.now(), tried)
+            if isinstance(decision, Refusal):
+                if last is None:
+                    self._decision = decision
+                    await self._reply_error(errors.refused(decision), Status.REFUSED)
+                else:
+                    await self._reply_failure(last, len(tried))
+                return
+            self._decision = decision
+            last = Attempt(self._gateway, self._serving, decision, demand, len(tried) + 1)
+            await self._try(last, body, data, ask)
+            failure = last.failure
+            if failure is None or self._downstream.has_started:
+                self.record.status = last.record.status
+                self._note_failure(failure)
+                return
+            tried |= {decision.replica.id}
+            if not failure.policy.try_elsewhere or len(tried) >= limits.max_attempts:
+                await self._reply_failure(last, len(tried))
+                return
+
+    async def _try(self, attempt: Attempt, body: bytes, data: dict[str, Any], ask: Ask) -> None:
+        self._attempt = attempt
+        self._upstream = attempt.upstream
+        self.record.attempts.append(attempt.record)
+        prepared = self._dialect.prepare(body, data, ask, attempt.upstream.replica.upstream_model)
+        relay = Relay(self._downstream, self._dialect, ask, self._serving.limits, self._commit)
+        try:
+            await attempt.run(prepared, self._headers, relay)
+        except asyncio.CancelledError:
+            if self._deadline is not None and self._deadline.expired():
+                attempt.abandon(Failure(FailureKind.STALLED, "no content within the exchange's deadline"), Status.UPSTREAM_ERROR)
+            raise
+
+    def _commit(self, answer: Answer) -> Headers:
+        """The first content byte goes out now: no other replica may answer, and the deadline has done its work."""
+        assert self._deadline is not None
+        assert self._attempt is not None
+        assert self._upstream is not None
+        if not self._deadline.expired():
+            self._deadline.reschedule(None)
+        self._attempt.committed(is_stream=self.record.stream)
+        return [*to_client(answer.headers), *self._own_headers()]
+
+    # Leaving
+
+    def _client_left(self) -> None:
+        """Called by the connection, not awaited by anyone: cancel, or read on for the sake of the account."""
+        self._is_client_gone = True
+        task, upstream, gateway = self._task, self._upstream, self._gateway
+        assert task is not None
+        wants_drain = upstream is not None and upstream.on_disconnect is OnDisconnect.DRAIN and self._downstream.has_started
+        if upstream is None or not wants_drain or gateway.draining >= upstream.drain_max_concurrent:
+            task.cancel()
+            return
+        gateway.draining += 1
+        self._is_draining = True
+        asyncio.get_running_loop().call_later(upstream.drain_s, task.cancel)
+
+    def _abandon(self, failure: Failure, status: Status) -> None:
+        self.record.status = status
+        if self._attempt is not None:
+            self._attempt.abandon(failure, status)
+
+    async def _say_goodbye(self) -> None:
+        """The server stops and the grace is over: tell the client instead of vanishing."""
+        self._abandon(STOPPING, Status.TRUNCATED if self._downstream.has_started else Status.UPSTREAM_ERROR)
+        self.record.error_code = "shutting_down"
+        await self._end_with(ErrorReply(503, "shutting_down", "donut is shutting down.", None, 1.0))
+
+    async def _crashed(self, error: Exception) -> None:
+        log.error("internal_error", id=self.record.id, exc_info=error)
+        failure = Failure(FailureKind.CLIENT_GONE, f"internal error: {type(error).__name__}")
+        self._abandon(failure, Status.INTERNAL_ERROR)
+        reply = ErrorReply(500, "internal_error", f"donut has a bug; its log knows more under the id {self.record.id}.")
+        self._note_error(reply)
+        await self._end_with(reply)
+
+    def _finish(self) -> None:
+        record, gateway = self.record, self._gateway
+        record.total_s = gateway.now() - self._began
+        record.http_status = 499 if record.status is Status.CLIENT_GONE else self._downstream.status
+        record.bytes_out = self._downstream.bytes_out
+        if self._is_client_gone:
+            record.status = Status.CLIENT_GONE
+        if self._upstream is not None:
+            replica = self._upstream.replica
+            record.logical_model_id, record.replica_id = replica.logical_model_id, replica.id
+            record.provider_id, record.tier = replica.provider_id, replica.tier.value
+        if self._decision is not None:
+            record.decision = explain.as_dict(self._decision)
+            record.summary = explain.in_words(self._decision)
+        gateway.put(record)
+
+    # Errors
+
+    async def _refuse(self, reply: ErrorReply) -> None:
+        await self._reply_error(reply, Status.REFUSED)
+
+    async def _reply_error(self, reply: ErrorReply, status: Status) -> None:
+        self.record.status = status
+        self._note_error(reply)
+        await self._end_with(reply)
+
+    async def _end_with(self, reply: ErrorReply) -> None:
+        """An error, wherever the answer stands: as the answer, as the stream's last event, or as a connection that breaks off."""
+        if not self._downstream.has_started:
+            await self._send_error(reply)
+        elif self.record.stream:
+            self._downstream.connection.close_after_response()
+            await self._downstream.end(self._dialect.error_events(reply))
+        else:
+            self._downstream.connection.abort()
+
+    async def _reply_failure(self, attempt: Attempt, attempts: int) -> None:
+        """Nobody else is left to ask: what the last one said, in its own words where the request is at fault."""
+        failure, refused = attempt.failure, attempt.refused
+        assert failure is not None
+        self.record.status = Status.UPSTREAM_ERROR
+        self._note_failure(failure)
+        if refused is not None and failure.kind in PASSED_THROUGH and refused.status < 500:
+            await self._downstream.reply(refused.status, [*to_client(refused.headers), *self._own_headers()], refused.body)
+        else:
+            await self._send_error(errors.failed(failure, attempt.record.replica_id, attempts))
+
+    async def _send_error(self, reply: ErrorReply) -> None:
+        headers = [(b"content-type", b"application/json"), *errors.retry_after_header(reply), *self._own_headers()]
+        await self._downstream.reply(reply.status, headers, self._dialect.error_body(reply))
+
+    def _note_error(self, reply: ErrorReply) -> None:
+        self.record.error_code, self.record.error_message = reply.code, reply.message
+
+    def _note_failure(self, failure: Failure | None) -> None:
+        if failure is not None:
+            self.record.error_code, self.record.error_message = failure.policy.error_code, failure.message
+
+    # Headers
+
+    def _own_headers(self) -> Headers:
+        record = self.record
+        headers = [
+            (b"x-request-id", record.request_id.encode("latin-1")),
+            (b"x-donut-decision", record.id.encode()),
+            (b"x-donut-attempts", b"%d" % len(record.attempts)),
+        ]
+        if record.use_case is not None:
+            headers.append((b"x-donut-use-case", record.use_case.encode()))
+        if self._upstream is not None:
+            headers += self._upstream.answer_headers
+        if self._is_debug:
+            headers += self._debug_headers()
+        return headers
+
+    def _debug_headers(self) -> Headers:
+        words = explain.in_words(self._decision) if self._decision is not None else "no decision was needed"
+        timings = [f"total;dur={(self._gateway.now() - self._began) * 1000:.2f}"]
+        for attempt in self.record.attempts:
+            timings.append(f"queue{attempt.number};dur={attempt.queue_s * 1000:.2f}")
+            timings.append(f"connect{attempt.number};dur={attempt.connect_s * 1000:.2f}")
+        because = words.encode("ascii", "replace").replace(b"\n", b" ").replace(b"\r", b" ")
+        return [(b"x-donut-because", because), (b"server-timing", ", ".join(timings).encode())]
+
+
+def _parse(body: bytes) -> dict[str, Any]:
+    try:
+        data = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise BadRequestError(f"the body is not valid JSON: {error.msg} at {where}", None, "invalid_json") from None
+    if not isinstance(data, dict):
+        raise BadRequestError("the body must be a JSON object", None, "invalid_json")
+    return data

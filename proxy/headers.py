@@ -1,0 +1,69 @@
+"""Which headers cross the proxy. Upstream: an allow-list, since a header can choose an account or a URL at the next gateway.
+Downstream: a deny-list, since clients read vendor headers that nobody has listed yet.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from providers.transport.port import Headers
+
+TO_UPSTREAM = frozenset(
+    {
+        b"accept",
+        b"idempotency-key",
+        b"openai-beta",
+        b"originator",
+        b"session-id",
+        b"session_id",
+        b"thread-id",
+        b"traceparent",
+        b"tracestate",
+        b"user-agent",
+        b"http-referer",  # OpenRouter shows who asked
+        b"x-title",
+        b"x-client-request-id",
+        b"x-conversation-id",
+        b"x-parent-session-id",
+        b"x-session-affinity",
+        b"x-session-id",
+    }
+)
+TO_UPSTREAM_PREFIXES = (b"x-stainless-", b"x-codex-", b"x-openai-", b"x-claude-code-")
+
+NOT_DOWNSTREAM = frozenset(
+    {
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"content-length",  # donut may have taken a chunk out; it writes its own
+        b"set-cookie",  # load-balancer cookies of our account are nobody else's
+        b"set-cookie2",
+        b"alt-svc",  # would send the client past donut
+        b"strict-transport-security",
+        b"x-request-id",  # donut's own goes there; the upstream's is in the journal
+        b"server",
+        b"date",
+    }
+)
+
+
+def to_upstream(headers: Headers, more: frozenset[bytes]) -> Headers:
+    """The client's headers that an upstream may see. `more` are names that its provider kind wants besides."""
+    return [(name, value) for name, value in headers if _crosses(name) or name in more]
+
+
+@lru_cache(maxsize=1024)
+def _crosses(name: bytes) -> bool:
+    return name in TO_UPSTREAM or name.startswith(TO_UPSTREAM_PREFIXES)
+
+
+def to_client(headers: Headers) -> Headers:
+    """The upstream's headers that a client may see."""
+    return [(name, value) for name, value in headers if name not in NOT_DOWNSTREAM and not name.startswith(b"x-donut-")]

@@ -1,0 +1,222 @@
+"""Carries one upstream answer to the client: prelude, commit, pump. Knows bytes and a scanner, no JSON.
+
+Until the first content byte nothing has been sent, so a failure is returned and another replica may answer. From then on the client
+holds part of this answer: a failure ends it with one honest error, and nobody else speaks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from providers.dialects import Ask, Dialect, ErrorReply, StreamScanner
+from providers.sse import looks_like_sse
+from providers.transport.port import Answer, Headers, TransportError
+from proxy.downstream import Downstream
+from proxy.serving import Limits
+from routing.facts import Failure, FailureKind
+from routing.types import Usage
+
+WHOLE_BYTES = 1024 * 1024
+"""An answer that is not streamed is held up to this size, so that a cut or an error inside it can still fail over."""
+
+TAIL_BYTES = 4096
+"""What is kept of a larger answer: its end, where usage stands."""
+
+
+@dataclass(slots=True)
+class Relayed:
+    """How the relaying of one answer ended. Committed or not is for the exchange to know."""
+
+    failure: Failure | None = None
+    usage: Usage | None = None
+    content_events: int = 0
+    output_tokens_estimated: int = 0
+
+
+class Relay:
+    """One answer's way. `on_commit` is called once, just before the first byte goes out; it returns the answer's headers."""
+
+    _scanner: StreamScanner | None = None
+
+    def __init__(self, downstream: Downstream, dialect: Dialect, ask: Ask, limits: Limits, on_commit: Callable[[Answer], Headers]) -> None:
+        self._downstream = downstream
+        self._dialect = dialect
+        self._ask = ask
+        self._limits = limits
+        self._on_commit = on_commit
+        self._prelude: list[bytes] = []
+        self._prelude_events = 0
+        self._prelude_bytes = 0
+        self._prelude_timer: asyncio.TimerHandle | None = None
+        self._early_commit: asyncio.Task[None] | None = None
+        self.result = Relayed()
+
+    async def run(self, answer: Answer) -> Relayed:
+        """Carry `answer` to its end. Raises nothing of the upstream's; cancellation passes through, with `result` up to date."""
+        try:
+            first = await answer.read()
+            if looks_like_sse(first):
+                await self._stream(answer, first)
+            else:
+                await self._whole(answer, first)
+        except TransportError as error:
+            await self._broke(error)
+        finally:
+            self._stop_prelude_timer()
+        return self.result
+
+    # A stream
+
+    async def _stream(self, answer: Answer, data: bytes) -> None:
+        scanner = self._dialect.new_scanner(self._ask)
+        self._scanner = scanner
+        write = self._downstream.write
+        while data:
+            out = scanner.feed(data)
+            if self._early_commit is not None:
+                await self._finish_early_commit()
+            if self._downstream.has_started:
+                if out:
+                    await write(out)
+            elif scanner.failure is None:
+                self._hold(out, answer)
+                if scanner.has_content or scanner.is_finished or self._prelude_is_full():
+                    await self._commit(answer)
+            if scanner.failure is not None:
+                break
+            data = await answer.read()
+        await self._stream_ended(answer, scanner)
+
+    async def _stream_ended(self, answer: Answer, scanner: StreamScanner) -> None:
+        rest = scanner.finish()
+        self._note(scanner)
+        if self._early_commit is not None:
+            await self._finish_early_commit()
+        if scanner.failure is not None:
+            self.result.failure = scanner.failure
+            if self._downstream.has_started:
+                # The upstream's own error event has gone out; a second one would be one too many.
+                self._downstream.connection.close_after_response()
+                await self._downstream.end(rest if scanner.is_finished else rest + self._dialect.end_events)
+        elif not scanner.is_finished:
+            raise TransportError(FailureKind.CUT, "the stream ended before its terminal event")
+        elif self._downstream.has_started:
+            await self._downstream.end(rest)
+        else:
+            self._hold(rest, answer)
+            await self._commit(answer)
+            await self._downstream.end()
+
+    def _hold(self, out: bytes, answer: Answer) -> None:
+        if not out:
+            return
+        self._prelude.append(out)
+        self._prelude_bytes += len(out)
+        self._prelude_events += out.count(b"\n\n") or 1
+        if self._prelude_timer is None:
+            self._prelude_timer = asyncio.get_running_loop().call_later(self._limits.prelude_s, self._prelude_is_over, answer)
+
+    def _prelude_is_full(self) -> bool:
+        return self._prelude_events > self._limits.prelude_events or self._prelude_bytes > self._limits.prelude_bytes
+
+    def _prelude_is_over(self, answer: Answer) -> None:
+        """The upstream has been preparing for too long: let the client see that something happens, and give up the way back.
+
+        The one place where a task of its own sends: the exchange's task is waiting for the upstream and must go on waiting.
+        """
+        if not self._downstream.has_started:
+            self._early_commit = asyncio.create_task(self._commit(answer))
+
+    async def _finish_early_commit(self) -> None:
+        task, self._early_commit = self._early_commit, None
+        if task is not None:
+            await task
+
+    def _stop_prelude_timer(self) -> None:
+        if self._prelude_timer is not None:
+            self._prelude_timer.cancel()
+        if self._early_commit is not None:
+            self._early_commit.cancel()
+
+    async def _commit(self, answer: Answer) -> None:
+        if self._prelude_timer is not None:
+            self._prelude_timer.cancel()
+        held = self._prelude[0] if len(self._prelude) == 1 else b"".join(self._prelude)
+        self._prelude = []
+        await self._downstream.start(answer.status, self._on_commit(answer))
+        if held:
+            await self._downstream.write(held)
+
+    # An answer in one piece
+
+    async def _whole(self, answer: Answer, first: bytes) -> None:
+        pieces = [first]
+        size = len(first)
+        while size <= WHOLE_BYTES:
+            data = await answer.read() if first else b""
+            if not data:
+                await self._reply(answer, b"".join(pieces))
+                return
+            pieces.append(data)
+            size += len(data)
+        await self._pass_through(answer, b"".join(pieces))
+
+    async def _reply(self, answer: Answer, body: bytes) -> None:
+        facts = self._dialect.read_answer(body)
+        self.result.usage = facts.usage
+        self.result.output_tokens_estimated = facts.output_tokens_estimated
+        self.result.failure = facts.failure
+        if facts.failure is None:
+            await self._downstream.reply(answer.status, self._on_commit(answer), body)
+
+    async def _pass_through(self, answer: Answer, data: bytes) -> None:
+        """A large answer (thousands of embeddings): commit, then pump without holding it."""
+        await self._downstream.start(answer.status, self._on_commit(answer))
+        tail = b""
+        size = 0
+        while data:
+            size += len(data)
+            tail = (tail + data)[-TAIL_BYTES:]
+            await self._downstream.write(data)
+            data = await answer.read()
+        facts = self._dialect.read_large_answer(tail, size)
+        self.result.usage = facts.usage
+        self.result.output_tokens_estimated = facts.output_tokens_estimated
+        await self._downstream.end()
+
+    # Failure
+
+    def note(self) -> Relayed:
+        """What is known now: for an exchange that is being cancelled."""
+        if self._scanner is not None:
+            self._note(self._scanner)
+        return self.result
+
+    def _note(self, scanner: StreamScanner) -> None:
+        self.result.usage = scanner.usage
+        self.result.content_events = scanner.content_events
+        self.result.output_tokens_estimated = scanner.output_tokens_estimated
+
+    async def _broke(self, error: TransportError) -> None:
+        scanner = self._scanner
+        if scanner is not None:
+            self._note(scanner)
+            if scanner.is_finished:
+                # All that matters had arrived: the terminal event was there, only the connection's end was missing.
+                if self._early_commit is not None:
+                    await self._finish_early_commit()
+                await self._downstream.end()
+                return
+        self.result.failure = Failure(error.kind, str(error))
+        if self._early_commit is not None:
+            await self._finish_early_commit()
+        if not self._downstream.has_started:
+            return
+        if scanner is None:
+            self._downstream.connection.abort()  # half a JSON document can not be mended by anything appended to it
+            return
+        reply = ErrorReply(502, self.result.failure.policy.error_code, f"The upstream's answer broke off: {error}.")
+        self._downstream.connection.close_after_response()
+        await self._downstream.end(self._dialect.error_events(reply))

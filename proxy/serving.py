@@ -1,0 +1,80 @@
+"""Everything a request needs, as finished values: made by `config.compose`, replaced whole on reload, never changed.
+
+An exchange keeps the `Serving` it began with, so a reload in the middle of a stream breaks nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from providers.ports import ProviderKind
+from providers.transport.port import Deadlines, Headers, Origin, Transport
+from proxy.auth import KeyRing
+from routing.resolve import UnknownModel, resolve
+from routing.router import Router
+from routing.types import LocalPreference, ModelReplica, Target
+
+NAMES_REMEMBERED = 4096
+"""Resolved names kept per Serving. Clients choose the names, so the table is bounded; beyond it, names are resolved anew."""
+
+
+class OnDisconnect(enum.StrEnum):
+    """What happens to the upstream's answer when the client leaves after commit."""
+
+    CANCEL = "cancel"
+    """Close the upstream connection; bill the estimate."""
+    DRAIN = "drain"
+    """Read on, within limits, until the upstream reports usage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """How one replica is reached. Everything that can be computed once is."""
+
+    replica: ModelReplica
+    kind: ProviderKind
+    transport: Transport
+    origin: Origin
+    targets: Mapping[str, bytes]
+    """Dialect → request target."""
+    headers: Headers
+    """Auth and static headers."""
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    on_disconnect: OnDisconnect = OnDisconnect.CANCEL
+    drain_s: float = 30.0
+    drain_max_concurrent: int = 4
+    answer_headers: Headers = field(default_factory=list)
+    """`x-donut-model`, `-replica`, `-tier`: the part of donut's answer headers that the replica decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    body_bytes: int = 32 * 1024 * 1024
+    prelude_events: int = 64
+    prelude_bytes: int = 256 * 1024
+    prelude_s: float = 20.0
+    deadline_s: float = 600.0
+    """From the request's arrival to its first content byte, over all attempts."""
+    max_attempts: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    router: Router
+    upstreams: Mapping[str, Upstream]
+    keys: KeyRing
+    limits: Limits = field(default_factory=Limits)
+    local_preference: LocalPreference = LocalPreference.PREFERRED
+    allowed_hosts: frozenset[str] | None = None
+    """Host names that may be asked for; None when any is fine (a bind that is not loopback, which needs keys)."""
+    _names: dict[str, Target | UnknownModel] = field(default_factory=dict)
+
+    def resolve(self, name: str) -> Target | UnknownModel:
+        found = self._names.get(name)
+        if found is None:
+            found = resolve(name, self.router.catalog)
+            if len(self._names) < NAMES_REMEMBERED:
+                self._names[name] = found
+        return found

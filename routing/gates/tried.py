@@ -1,0 +1,16 @@
+"""A replica that already failed this exchange is not asked again."""
+
+from __future__ import annotations
+
+from routing.candidates import Candidates, Question
+from routing.gates import Gate
+from routing.types import Reject, RejectReason
+
+
+def check(candidates: Candidates, question: Question) -> list[Reject]:
+    if not question.tried:
+        return []
+    return [Reject(replica.id, RejectReason.ALREADY_TRIED) for replica in candidates.replicas if replica.id in question.tried]
+
+
+GATE = Gate(name="tried", order=10, check=check)

@@ -1,0 +1,107 @@
+"""When a replica may be asked. One table of transitions over three states; every number has its reason beside it.
+
+HEALTHY --failures--> EJECTED --time--> PROBATION --success--> HEALTHY
+                         ^                  |
+                         +----failure-------+
+
+A rate limit is no illness: it only closes the replica until its reset. Words: never open/closed (STYLE.md, "Names").
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+from routing.facts import Failure, FailureKind
+
+CONSECUTIVE_FAILURES = 3
+"""Failures in a row that eject. One is chance, two may be the same hiccup; envoy's default of five lets five people wait."""
+
+EJECTION_BASE_S = 5.0
+EJECTION_CAP_S = 60.0
+"""Five seconds, doubling: a restarted local server is back soon; a dead one costs one probe a minute."""
+
+CREDENTIAL_EJECTION_S = 60.0
+"""A refused key or an unknown model does not heal in five seconds, but a person may be fixing it right now."""
+
+RATE_LIMIT_BASE_S = 1.0
+RATE_LIMIT_CAP_S = 3600.0
+"""A hint is believed up to an hour and then probed again: hints of eighteen days have been seen (CLIProxyAPI 5770)."""
+
+AT_ONCE = frozenset({FailureKind.UNAUTHORIZED, FailureKind.NOT_FOUND})
+"""Kinds that eject at the first failure: trying again with the same key and name can not help."""
+
+
+class Health(enum.StrEnum):
+    HEALTHY = "healthy"
+    EJECTED = "ejected"
+    PROBATION = "probation"
+
+
+@dataclass(slots=True)
+class HealthState:
+    """Belief about one replica's health. Changed by the functions below only."""
+
+    health: Health = Health.HEALTHY
+    consecutive_failures: int = 0
+    ejections: int = 0
+    """Ejections since the last success: the exponent of the back-off."""
+    ejected_until_s: float = 0.0
+    limited_until_s: float = 0.0
+    limit_level: int = 0
+    probe: int | None = None
+    """The reservation of the one probe that is out, in PROBATION."""
+    reason: str = ""
+
+
+def advance(state: HealthState, now_s: float) -> None:
+    """Let time pass: an ejection that is over becomes probation."""
+    if state.health is Health.EJECTED and now_s >= state.ejected_until_s:
+        state.health = Health.PROBATION
+        state.probe = None
+
+
+def succeeded(state: HealthState) -> None:
+    state.health = Health.HEALTHY
+    state.consecutive_failures = 0
+    state.ejections = 0
+    state.ejected_until_s = 0.0
+    state.limit_level = 0
+    state.limited_until_s = 0.0
+    state.probe = None
+    state.reason = ""
+
+
+def failed(state: HealthState, failure: Failure, now_s: float) -> None:
+    """One attempt failed. Only kinds that blame the replica move it towards ejection."""
+    if failure.kind is FailureKind.RATE_LIMITED:
+        _limit(state, failure, now_s)
+        return
+    if not failure.policy.blames_replica:
+        return
+    state.consecutive_failures += 1
+    state.reason = f"{failure.kind}: {failure.message}"
+    at_once = failure.kind in AT_ONCE
+    if at_once or state.health is Health.PROBATION or state.consecutive_failures >= CONSECUTIVE_FAILURES:
+        _eject(state, failure, now_s, CREDENTIAL_EJECTION_S if at_once else 0.0)
+
+
+def _eject(state: HealthState, failure: Failure, now_s: float, at_least_s: float) -> None:
+    wait_s = max(at_least_s, min(EJECTION_CAP_S, EJECTION_BASE_S * 2.0**state.ejections))
+    if failure.retry_after_s is not None:
+        wait_s = max(wait_s, min(failure.retry_after_s, RATE_LIMIT_CAP_S))
+    state.health = Health.EJECTED
+    state.ejections = min(state.ejections + 1, 16)
+    # The later deadline wins: a fresh, shorter ejection must not let the replica back early (litellm 40130).
+    state.ejected_until_s = max(state.ejected_until_s, now_s + wait_s)
+    state.probe = None
+
+
+def _limit(state: HealthState, failure: Failure, now_s: float) -> None:
+    hint = failure.retry_after_s
+    if hint is None:
+        hint = RATE_LIMIT_BASE_S * 2.0**state.limit_level
+        state.limit_level = min(state.limit_level + 1, 12)
+    state.limited_until_s = max(state.limited_until_s, now_s + min(hint, RATE_LIMIT_CAP_S))
+    if not state.reason:
+        state.reason = f"{failure.kind}: {failure.message}"

@@ -1,0 +1,200 @@
+"""Decides where an attempt goes, and learns from how it ended. One function for first choice, retry, failover and spillover.
+
+Synchronous on one event loop, so a decision is atomic: no lock, no race. The clock comes in as `now_s` (any monotonic seconds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import assert_never
+
+from routing.candidates import Candidates, Question
+from routing.explain import reject_in_words
+from routing.factors import Factor
+from routing.facts import AttemptFailed, AttemptFinished, Fact, FirstToken
+from routing.fleet import LATENCY_SMOOTHING, Fleet
+from routing.gates import Gate
+from routing.health import Health, failed, succeeded
+from routing.types import (
+    TIER_ORDER,
+    Catalog,
+    Decision,
+    Demand,
+    Dispatch,
+    Evidence,
+    ModelReplica,
+    ModelTier,
+    Refusal,
+    Reject,
+    RejectReason,
+    Target,
+    TargetKind,
+)
+
+PANIC_REASONS = frozenset({RejectReason.EJECTED, RejectReason.PROBING})
+"""What the least bad choice may ignore. Never a rate limit: that upstream has said no, and until when."""
+
+
+class Router:
+    """`decide` and `observe` are the only two that change belief about the fleet."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        gates: Sequence[Gate],
+        factors: Sequence[Factor],
+        weights: Mapping[str, float] | None = None,
+        fleet: Fleet | None = None,
+    ) -> None:
+        """`weights` overrides the factors' own by name. `fleet` carries belief over when config or discovery changes the catalog."""
+        self.catalog = catalog
+        self.fleet = fleet or Fleet()
+        self._gates = tuple(sorted(gates, key=lambda gate: (gate.order, gate.name)))
+        self._binding_gates = tuple(gate for gate in self._gates if not gate.advisory)
+        self._factors = tuple(factors)
+        self._weights = {factor.name: (weights or {}).get(factor.name, factor.weight) for factor in factors}
+        self._candidates: dict[Target, tuple[Candidates, ModelTier | None]] = {}
+
+    def decide(self, demand: Demand, now_s: float, tried: frozenset[str] = frozenset()) -> Decision:
+        """The best replica for `demand` that is not in `tried`, its headroom reserved; or a refusal with reasons.
+
+        A Dispatch holds a reservation that exactly one AttemptFinished or AttemptFailed must settle.
+        """
+        candidates, spilled_from = self._candidates_of(demand.target)
+        question = Question(demand, now_s, tried)
+        rejects, doubted = self._judge(candidates, question, self._gates)
+        notes: tuple[str, ...] = ()
+        eligible = _without(candidates, rejects)
+        if not eligible.replicas and doubted and demand.target.kind is not TargetKind.TIER:
+            # The client named this model. What donut believes about it may be wrong; the upstream's own answer is not.
+            rejects, _ = self._judge(candidates, question, self._binding_gates)
+            eligible = _without(candidates, rejects)
+            notes = tuple(f"{reject_in_words(reject)}, asked anyway: the client named it" for reject in doubted)
+        panic = False
+        if not eligible.replicas:
+            eligible = _least_bad(candidates, rejects)
+            panic = bool(eligible.replicas)
+        factors = {factor.name: tuple(factor.score(eligible, question)) for factor in self._factors}
+        scores = self._weighted(factors, len(eligible.replicas))
+        evidence = Evidence(
+            demand.target,
+            tuple(replica.id for replica in eligible.replicas),
+            scores,
+            factors,
+            self._weights,
+            tuple(rejects),
+            panic,
+            spilled_from,
+            notes,
+        )
+        if not eligible.replicas:
+            return _refusal(rejects, now_s, evidence)
+        winner = _best(eligible.replicas, scores)
+        is_probe = self.fleet.state(winner.id).health.health is Health.PROBATION
+        reservation = self.fleet.reserve(winner.id, winner.logical_model_id, demand, is_probe=is_probe)
+        return Dispatch(winner, reservation, evidence)
+
+    def observe(self, fact: Fact, now_s: float) -> None:
+        """Take in one fact about an attempt. AttemptFinished and AttemptFailed settle its reservation."""
+        match fact:
+            case FirstToken(reservation, ttft_s):
+                state = self.fleet.state(self.fleet.holder(reservation).replica_id)
+                previous = state.ttft_s_ewma
+                state.ttft_s_ewma = ttft_s if previous is None else previous + LATENCY_SMOOTHING * (ttft_s - previous)
+            case AttemptFinished(reservation, usage):
+                held = self.fleet.settle(reservation)
+                state = self.fleet.state(held.replica_id)
+                state.finished += 1
+                succeeded(state.health)
+                if usage.reported:
+                    self.fleet.calibration(held.logical_model_id).learn_input(held.demand.input_tokens_estimated, usage.input)
+            case AttemptFailed(reservation, failure):
+                held = self.fleet.settle(reservation)
+                state = self.fleet.state(held.replica_id)
+                if failure.policy.blames_replica:
+                    state.failed += 1
+                failed(state.health, failure, now_s)
+            case _:
+                assert_never(fact)
+
+    def _candidates_of(self, target: Target) -> tuple[Candidates, ModelTier | None]:
+        cached = self._candidates.get(target)
+        if cached is None:
+            replicas, spilled_from = _replicas_of(target, self.catalog)
+            cached = Candidates(replicas, [self.fleet.state(replica.id) for replica in replicas]), spilled_from
+            self._candidates[target] = cached
+        return cached
+
+    @staticmethod
+    def _judge(candidates: Candidates, question: Question, gates: Sequence[Gate]) -> tuple[list[Reject], list[Reject]]:
+        """All rejects, one per candidate (the first gate's reason), and those of them that came from advisory gates."""
+        rejects: list[Reject] = []
+        advisory: list[Reject] = []
+        seen: set[str] = set()
+        for gate in gates:
+            for reject in gate.check(candidates, question):
+                if reject.replica_id in seen:
+                    continue
+                seen.add(reject.replica_id)
+                rejects.append(reject)
+                if gate.advisory:
+                    advisory.append(reject)
+        return rejects, advisory
+
+    def _weighted(self, factors: Mapping[str, tuple[float, ...]], count: int) -> tuple[float, ...]:
+        totals = [0.0] * count
+        for name, column in factors.items():
+            weight = self._weights[name]
+            if weight:
+                totals = [total + weight * value for total, value in zip(totals, column, strict=True)]
+        return tuple(totals)
+
+
+def _replicas_of(target: Target, catalog: Catalog) -> tuple[tuple[ModelReplica, ...], ModelTier | None]:
+    """The replicas that serve `target`; for a tier that nobody serves, the nearest tier upward and then downward, named."""
+    if target.kind is TargetKind.REPLICA:
+        replica = catalog.replicas.get(target.id)
+        return ((replica,) if replica else ()), None
+    if target.kind is TargetKind.MODEL:
+        return catalog.replicas_by_model.get(target.id, ()), None
+    wanted = ModelTier(target.id)
+    position = TIER_ORDER.index(wanted)
+    for tier in (*TIER_ORDER[position:], *reversed(TIER_ORDER[:position])):
+        replicas = catalog.replicas_by_tier.get(tier, ())
+        if replicas:
+            return replicas, None if tier is wanted else wanted
+    return (), None
+
+
+def _without(candidates: Candidates, rejects: Sequence[Reject]) -> Candidates:
+    if not rejects:
+        return candidates
+    out = {reject.replica_id for reject in rejects}
+    return candidates.only([i for i, replica in enumerate(candidates.replicas) if replica.id not in out])
+
+
+def _least_bad(candidates: Candidates, rejects: Sequence[Reject]) -> Candidates:
+    """Of the candidates that only ill health keeps out, the one whose ejection ends first."""
+    ill = {reject.replica_id for reject in rejects if reject.reason in PANIC_REASONS}
+    choices = [i for i, replica in enumerate(candidates.replicas) if replica.id in ill]
+    if not choices:
+        return Candidates((), ())
+    first = min(choices, key=lambda i: (candidates.states[i].health.ejected_until_s, candidates.replicas[i].id))
+    return candidates.only([first])
+
+
+def _best(replicas: Sequence[ModelReplica], scores: Sequence[float]) -> ModelReplica:
+    """The highest score; among equals the smallest id, so that the order of the candidates never matters."""
+    top = max(scores)
+    return min((replica for replica, score in zip(replicas, scores, strict=True) if score == top), key=lambda replica: replica.id)
+
+
+def _refusal(rejects: Sequence[Reject], now_s: float, evidence: Evidence) -> Refusal:
+    waits = [reject.until_s - now_s for reject in rejects if reject.until_s is not None]
+    retry_after_s = max(0.0, min(waits)) if waits else None
+    untried = [reject for reject in rejects if reject.reason is not RejectReason.ALREADY_TRIED]
+    # A limit that ends by itself is the news; else what the last gate said.
+    limited = next((reject for reject in untried if reject.reason is RejectReason.RATE_LIMITED), None)
+    leading = limited or next(iter(untried or rejects), None)
+    return Refusal(leading.reason if leading else None, retry_after_s, replace(evidence, candidates=(), scores=(), factors={}))
