@@ -6,7 +6,6 @@ Lines end in LF, CRLF or CR. Bytes that leave a splitter are the bytes that went
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 MAX_EVENT_BYTES = 1024 * 1024
 """An unfinished event beyond this is let through unread: memory per stream stays bounded whatever the upstream sends."""
@@ -25,14 +24,18 @@ def last_boundary(data: bytes) -> int:
     return end if end > 1 else 0
 
 
-def events(data: bytes) -> Iterator[bytes]:
-    """Cut complete events apart; each piece keeps its closing blank line, so joining them gives `data` back."""
-    start = 0
-    for match in _BOUNDARY.finditer(data):
-        yield data[start : match.end()]
-        start = match.end()
-    if start < len(data):
-        yield data[start:]
+def event_end(data: bytes, start: int) -> int:
+    """The index behind the event that begins at `start`: behind its blank line, or the end of `data`."""
+    if b"\r" not in data:
+        at = data.find(b"\n\n", start)
+        return at + 2 if at >= 0 else len(data)
+    match = _BOUNDARY.search(data, start)
+    return match.end() if match else len(data)
+
+
+def event_start(data: bytes, start: int, inside: int) -> int:
+    """Where the event around the index `inside` begins; `start` is the beginning of some event before it."""
+    return start + last_boundary(data[start:inside])
 
 
 def payload(event: bytes) -> bytes | None:

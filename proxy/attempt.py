@@ -56,7 +56,7 @@ class Attempt:
             [*upstream.headers, *to_upstream(client_headers, upstream.kind.forward_headers)],
             body,
             upstream.deadlines,
-            hint=upstream.replica.upstream_model,
+            hint=upstream.replica.id,
         )
         try:
             answer = await upstream.transport.send(request)

@@ -25,6 +25,10 @@ class Connection(Protocol):
         """Call `on_lost` once when the client goes away; None stops watching. Calls at once if it has already gone."""
         ...
 
+    def write_piece(self, data: bytes) -> bool:
+        """Write a piece of a chunked answer at once, if the client takes it without waiting; False when it has to go through ASGI."""
+        ...
+
     def close_after_response(self) -> None:
         """Do not keep the connection alive past the answer under way."""
         ...
@@ -54,7 +58,8 @@ class Downstream:
     async def write(self, data: bytes) -> None:
         """Forward a piece. Waits while the client reads more slowly than donut writes: this wait is the back-pressure."""
         self.bytes_out += len(data)
-        await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        if not self.connection.write_piece(data):
+            await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end(self, data: bytes = b"") -> None:
         self.bytes_out += len(data)

@@ -214,8 +214,8 @@ class Exchange:
             record.logical_model_id, record.replica_id = replica.logical_model_id, replica.id
             record.provider_id, record.tier = replica.provider_id, replica.tier.value
         if self._decision is not None:
-            record.decision = explain.as_dict(self._decision)
-            record.summary = explain.in_words(self._decision)
+            record.decision = explain.as_record(self._decision)
+            record.summary = explain.in_words(self._decision, record.decision["selected_because"])
         gateway.put(record)
 
     # Errors

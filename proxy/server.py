@@ -51,6 +51,14 @@ class DonutProtocol(HttpToolsProtocol):
         else:
             self._on_lost = on_lost
 
+    def write_piece(self, data: bytes) -> bool:
+        """What uvicorn's `send` does for a piece, without its dict and its coroutine: a third of a streamed piece's cost."""
+        cycle = self.cycle
+        if self.flow.write_paused or cycle.disconnected or not cycle.chunked_encoding:
+            return False
+        self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        return True
+
     def close_after_response(self) -> None:
         self.cycle.keep_alive = False
 
@@ -68,13 +76,11 @@ def raise_open_files_limit() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-def server_for(app: Any, *, host: str, port: int, keep_alive_s: int, drain_s: int) -> uvicorn.Server:
-    """A uvicorn server for `app`, with everything that donut does itself switched off."""
+def server_for(app: Any, *, keep_alive_s: int, drain_s: int) -> uvicorn.Server:
+    """A uvicorn server for `app`, with everything that donut does itself switched off. Its sockets are given to `run`."""
     return uvicorn.Server(
         uvicorn.Config(
             app,
-            host=host,
-            port=port,
             loop="uvloop",
             http=DonutProtocol,
             ws="none",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from routing.fleet import ReplicaState
 from routing.types import Demand, ModelReplica
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
+class Candidates(NamedTuple):
     """Parallel sequences: `states[i]` is the belief about `replicas[i]`.
 
     Gates and factors work on the whole column at once. A call per candidate and factor would cost more than the work in it:
@@ -24,10 +23,17 @@ class Candidates:
         return Candidates([self.replicas[i] for i in indices], [self.states[i] for i in indices])
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """What is asked of the candidates, once per `decide`."""
 
     demand: Demand
     now_s: float
     tried: frozenset[str]
+
+
+DemandKind = tuple[object, ...]
+
+
+def kind_of(demand: Demand) -> DemandKind:
+    """What standing gates may look at. Two demands of one kind get the same verdict from them, whenever they are asked."""
+    return (demand.target, demand.dialect, demand.capability_bits, demand.local_preference, demand.excluded_providers)

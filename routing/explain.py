@@ -2,49 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from routing.types import Decision, Dispatch, Evidence, Reject
 
 
-def as_dict(decision: Decision) -> dict[str, Any]:
-    """The decision with its evidence in plain values, ready for JSON. Candidates come best first."""
+def as_record(decision: Decision) -> dict[str, Any]:
+    """The decision with its evidence in plain values, as the journal keeps it: columns, as they were computed. See `told`."""
     evidence = decision.evidence
     record: dict[str, Any] = {
-        "kind": "dispatch" if isinstance(decision, Dispatch) else "refusal",
         "target": {"kind": evidence.target.kind.value, "id": evidence.target.id, "because": evidence.target.because},
-        "candidates": _candidates(evidence),
-        "weights": dict(evidence.weights),
+        "ids": evidence.candidates,
+        "scores": evidence.scores,
+        "factors": evidence.factors,
+        "weights": evidence.weights,
         "rejected_candidates": [
             {"id": reject.replica_id, "reason": reject.reason.value, "detail": reject.detail, "until": reject.until_s}
             for reject in evidence.rejected
         ],
         "panic": evidence.panic,
         "spilled_from": evidence.spilled_from.value if evidence.spilled_from else None,
-        "notes": list(evidence.notes),
+        "notes": evidence.notes,
     }
     if isinstance(decision, Dispatch):
-        replica = decision.replica
-        record["logical_model_id"] = replica.logical_model_id
-        record["replica_id"] = replica.id
+        record["kind"] = "dispatch"
+        record["logical_model_id"] = decision.replica.logical_model_id
+        record["replica_id"] = decision.replica.id
         record["selected_because"] = because(decision)
     else:
+        record["kind"] = "refusal"
         record["reason"] = decision.reason.value if decision.reason else "nothing_serves_it"
         record["retry_after_s"] = decision.retry_after_s
         record["selected_because"] = []
     return record
 
 
-def _candidates(evidence: Evidence) -> list[dict[str, Any]]:
-    order = sorted(range(len(evidence.candidates)), key=lambda i: (-evidence.scores[i], evidence.candidates[i]))
-    return [
-        {
-            "replica_id": evidence.candidates[i],
-            "score": round(evidence.scores[i], 4),
-            "factors": {name: round(column[i], 4) for name, column in evidence.factors.items()},
-        }
+def told(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A kept record as people and programs read it: the candidates one by one, best first, each with its factors."""
+    ids, scores, factors = record["ids"], record["scores"], record["factors"]
+    order = sorted(range(len(ids)), key=lambda i: (-scores[i], ids[i]))
+    candidates = [
+        {"replica_id": ids[i], "score": round(scores[i], 4), "factors": {name: round(column[i], 4) for name, column in factors.items()}}
         for i in order
     ]
+    rest = {name: value for name, value in record.items() if name not in ("ids", "scores", "factors")}
+    return rest | {"candidates": candidates}
 
 
 def because(decision: Dispatch) -> list[str]:
@@ -70,10 +73,10 @@ def _strengths(evidence: Evidence, index: int) -> str:
     return f"best of {len(evidence.candidates)} with score {evidence.scores[index]:.2f} ({words or 'all factors zero'})"
 
 
-def in_words(decision: Decision) -> str:
-    """One line of English."""
+def in_words(decision: Decision, reasons: list[str] | None = None) -> str:
+    """One line of English. `reasons` are those of `because`, where the caller has them already."""
     if isinstance(decision, Dispatch):
-        return f"{decision.replica.id} because {'; '.join(because(decision))}"
+        return f"{decision.replica.id} because {'; '.join(reasons or because(decision))}"
     rejected = decision.evidence.rejected
     if not rejected:
         return f"refused: nothing serves {decision.evidence.target.kind.value} {decision.evidence.target.id}"

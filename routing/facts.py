@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from routing.types import Usage
 
@@ -75,24 +76,21 @@ class Failure:
         return FAILURES[self.kind]
 
 
-@dataclass(frozen=True, slots=True)
-class FirstToken:
+class FirstToken(NamedTuple):
     """The first content event of an attempt arrived `ttft_s` seconds after the attempt was sent."""
 
     reservation: int
     ttft_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptFinished:
+class AttemptFinished(NamedTuple):
     """The attempt ended well; its reservation is settled with what it really used."""
 
     reservation: int
     usage: Usage
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptFailed:
+class AttemptFailed(NamedTuple):
     """The attempt ended badly, or the client left; its reservation is settled."""
 
     reservation: int

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from routing.calibration import Calibration
 from routing.health import HealthState
@@ -25,8 +27,7 @@ class ReplicaState:
     failed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(NamedTuple):
     """The part of a replica's headroom that one open attempt holds."""
 
     replica_id: str
@@ -37,9 +38,10 @@ class Reservation:
 
 
 class Fleet:
-    def __init__(self) -> None:
+    def __init__(self, input_ratios: Mapping[str, float] | None = None) -> None:
+        """`input_ratios`: logical model id → reported ÷ estimated input tokens, as an earlier process learned them."""
         self._states: dict[str, ReplicaState] = {}
-        self._calibrations: dict[str, Calibration] = {}
+        self._calibrations = {model_id: Calibration(ratio) for model_id, ratio in (input_ratios or {}).items()}
         self._open: dict[int, Reservation] = {}
         self._next_reservation = 1
 

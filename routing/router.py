@@ -6,10 +6,9 @@ Synchronous on one event loop, so a decision is atomic: no lock, no race. The cl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
-from routing.candidates import Candidates, Question
+from routing.candidates import Candidates, DemandKind, Question, kind_of
 from routing.explain import reject_in_words
 from routing.factors import Factor
 from routing.facts import AttemptFailed, AttemptFinished, Fact, FirstToken
@@ -36,6 +35,21 @@ PANIC_REASONS = frozenset({RejectReason.EJECTED, RejectReason.PROBING})
 """What the least bad choice may ignore. Never a rate limit: that upstream has said no, and until when."""
 
 
+VERDICTS_REMEMBERED = 4096
+"""Kinds of demand kept per catalog. Clients can invent kinds (`x-donut-exclude`), so the table is bounded."""
+
+
+class Standing(NamedTuple):
+    """What is known about a kind of demand before anything is measured."""
+
+    all: Candidates
+    passed: Candidates
+    rejects: list[Reject]
+    doubted: list[Reject]
+    """The rejects of advisory gates."""
+    spilled_from: ModelTier | None
+
+
 class Router:
     """`decide` and `observe` are the only two that change belief about the fleet."""
 
@@ -51,29 +65,33 @@ class Router:
         self.catalog = catalog
         self.fleet = fleet or Fleet()
         self._gates = tuple(sorted(gates, key=lambda gate: (gate.order, gate.name)))
+        self._standing_gates = tuple(gate for gate in self._gates if gate.standing)
+        self._passing_gates = tuple(gate for gate in self._gates if not gate.standing)
         self._binding_gates = tuple(gate for gate in self._gates if not gate.advisory)
         self._factors = tuple(factors)
         self._weights = {factor.name: (weights or {}).get(factor.name, factor.weight) for factor in factors}
-        self._candidates: dict[Target, tuple[Candidates, ModelTier | None]] = {}
+        self._verdicts: dict[DemandKind, Standing] = {}
 
     def decide(self, demand: Demand, now_s: float, tried: frozenset[str] = frozenset()) -> Decision:
         """The best replica for `demand` that is not in `tried`, its headroom reserved; or a refusal with reasons.
 
         A Dispatch holds a reservation that exactly one AttemptFinished or AttemptFailed must settle.
         """
-        candidates, spilled_from = self._candidates_of(demand.target)
         question = Question(demand, now_s, tried)
-        rejects, doubted = self._judge(candidates, question, self._gates)
+        standing = self._standing(question)
+        rejects, doubted = _judge(standing.passed, question, self._passing_gates)
+        eligible = _without(standing.passed, rejects)
+        rejects = [*standing.rejects, *rejects]
         notes: tuple[str, ...] = ()
-        eligible = _without(candidates, rejects)
-        if not eligible.replicas and doubted and demand.target.kind is not TargetKind.TIER:
+        if not eligible.replicas and (doubted or standing.doubted) and demand.target.kind is not TargetKind.TIER:
             # The client named this model. What donut believes about it may be wrong; the upstream's own answer is not.
-            rejects, _ = self._judge(candidates, question, self._binding_gates)
-            eligible = _without(candidates, rejects)
+            doubted = [*standing.doubted, *doubted]
+            rejects, _ = _judge(standing.all, question, self._binding_gates)
+            eligible = _without(standing.all, rejects)
             notes = tuple(f"{reject_in_words(reject)}, asked anyway: the client named it" for reject in doubted)
         panic = False
         if not eligible.replicas:
-            eligible = _least_bad(candidates, rejects)
+            eligible = _least_bad(standing.all, rejects)
             panic = bool(eligible.replicas)
         factors = {factor.name: tuple(factor.score(eligible, question)) for factor in self._factors}
         scores = self._weighted(factors, len(eligible.replicas))
@@ -85,7 +103,7 @@ class Router:
             self._weights,
             tuple(rejects),
             panic,
-            spilled_from,
+            standing.spilled_from,
             notes,
         )
         if not eligible.replicas:
@@ -118,29 +136,18 @@ class Router:
             case _:
                 assert_never(fact)
 
-    def _candidates_of(self, target: Target) -> tuple[Candidates, ModelTier | None]:
-        cached = self._candidates.get(target)
-        if cached is None:
-            replicas, spilled_from = _replicas_of(target, self.catalog)
-            cached = Candidates(replicas, [self.fleet.state(replica.id) for replica in replicas]), spilled_from
-            self._candidates[target] = cached
-        return cached
-
-    @staticmethod
-    def _judge(candidates: Candidates, question: Question, gates: Sequence[Gate]) -> tuple[list[Reject], list[Reject]]:
-        """All rejects, one per candidate (the first gate's reason), and those of them that came from advisory gates."""
-        rejects: list[Reject] = []
-        advisory: list[Reject] = []
-        seen: set[str] = set()
-        for gate in gates:
-            for reject in gate.check(candidates, question):
-                if reject.replica_id in seen:
-                    continue
-                seen.add(reject.replica_id)
-                rejects.append(reject)
-                if gate.advisory:
-                    advisory.append(reject)
-        return rejects, advisory
+    def _standing(self, question: Question) -> Standing:
+        """The candidates of the demand's target, and what the standing gates say of them: remembered, since it can not change."""
+        kind = kind_of(question.demand)
+        found = self._verdicts.get(kind)
+        if found is None:
+            replicas, spilled_from = _replicas_of(question.demand.target, self.catalog)
+            candidates = Candidates(replicas, [self.fleet.state(replica.id) for replica in replicas])
+            rejects, doubted = _judge(candidates, question, self._standing_gates)
+            found = Standing(candidates, _without(candidates, rejects), rejects, doubted, spilled_from)
+            if len(self._verdicts) < VERDICTS_REMEMBERED:
+                self._verdicts[kind] = found
+        return found
 
     def _weighted(self, factors: Mapping[str, tuple[float, ...]], count: int) -> tuple[float, ...]:
         totals = [0.0] * count
@@ -149,6 +156,22 @@ class Router:
             if weight:
                 totals = [total + weight * value for total, value in zip(totals, column, strict=True)]
         return tuple(totals)
+
+
+def _judge(candidates: Candidates, question: Question, gates: Sequence[Gate]) -> tuple[list[Reject], list[Reject]]:
+    """All rejects, one per candidate (the first gate's reason), and those of them that came from advisory gates."""
+    rejects: list[Reject] = []
+    advisory: list[Reject] = []
+    seen: set[str] = set()
+    for gate in gates:
+        for reject in gate.check(candidates, question):
+            if reject.replica_id in seen:
+                continue
+            seen.add(reject.replica_id)
+            rejects.append(reject)
+            if gate.advisory:
+                advisory.append(reject)
+    return rejects, advisory
 
 
 def _replicas_of(target: Target, catalog: Catalog) -> tuple[tuple[ModelReplica, ...], ModelTier | None]:
@@ -187,6 +210,8 @@ def _least_bad(candidates: Candidates, rejects: Sequence[Reject]) -> Candidates:
 def _best(replicas: Sequence[ModelReplica], scores: Sequence[float]) -> ModelReplica:
     """The highest score; among equals the smallest id, so that the order of the candidates never matters."""
     top = max(scores)
+    if scores.count(top) == 1:
+        return replicas[scores.index(top)]
     return min((replica for replica, score in zip(replicas, scores, strict=True) if score == top), key=lambda replica: replica.id)
 
 
@@ -197,4 +222,4 @@ def _refusal(rejects: Sequence[Reject], now_s: float, evidence: Evidence) -> Ref
     # A limit that ends by itself is the news; else what the last gate said.
     limited = next((reject for reject in untried if reject.reason is RejectReason.RATE_LIMITED), None)
     leading = limited or next(iter(untried or rejects), None)
-    return Refusal(leading.reason if leading else None, retry_after_s, replace(evidence, candidates=(), scores=(), factors={}))
+    return Refusal(leading.reason if leading else None, retry_after_s, evidence._replace(candidates=(), scores=(), factors={}))

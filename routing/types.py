@@ -1,10 +1,14 @@
-"""Vocabulary of the core. Values only: nothing here waits, reads a clock or logs. DESIGN.md §1 defines the words."""
+"""Vocabulary of the core. Values only: nothing here waits, reads a clock or logs. DESIGN.md §1 defines the words.
+
+What is made per request is a NamedTuple: as immutable as a frozen dataclass, and made in a third of the time.
+"""
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 class ModelTier(enum.StrEnum):
@@ -105,6 +109,11 @@ class ModelReplica:
     price: Price | None = None
     declared: bool = True
     """False for a replica that discovery found and no person wrote down."""
+    tier_index: int = field(init=False)
+    """Position of `tier` in TIER_ORDER: hashing an enum member costs as much as a factor may."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tier_index", TIER_ORDER.index(self.tier))
 
 
 class TargetKind(enum.StrEnum):
@@ -113,8 +122,7 @@ class TargetKind(enum.StrEnum):
     TIER = "tier"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """What a model name stands for once it is resolved: one replica, one logical model or a tier."""
 
     kind: TargetKind
@@ -122,8 +130,7 @@ class Target:
     because: str = "the client named it"
 
 
-@dataclass(frozen=True, slots=True)
-class Demand:
+class Demand(NamedTuple):
     """What one request needs, without its text."""
 
     dialect: str
@@ -160,8 +167,7 @@ class RejectReason(enum.StrEnum):
     LOCAL_DISABLED = "local_disabled"
 
 
-@dataclass(frozen=True, slots=True)
-class Reject:
+class Reject(NamedTuple):
     """One candidate that may not answer, and why. `until_s` is when the gate opens again, where that is known."""
 
     replica_id: str
@@ -170,8 +176,7 @@ class Reject:
     until_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What `decide` saw: columns over the eligible candidates, and the rejected ones with reasons.
 
     Columns rather than a dict per candidate: fifty candidates and ten factors must fit in 40 µs, and nobody reads most
@@ -191,8 +196,7 @@ class Evidence:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatch:
+class Dispatch(NamedTuple):
     """Send the attempt to `replica`. `reservation` is settled by exactly one AttemptFinished or AttemptFailed."""
 
     replica: ModelReplica
@@ -200,8 +204,7 @@ class Dispatch:
     evidence: Evidence
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """No replica may take the attempt now."""
 
     reason: RejectReason | None
@@ -213,8 +216,7 @@ class Refusal:
 Decision = Dispatch | Refusal
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens of one answer: input = input_uncached + cache_read + cache_write, with no token counted twice."""
 
     input_uncached: int = 0

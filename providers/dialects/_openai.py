@@ -19,6 +19,7 @@ END_EVENTS = b"data: [DONE]\n\n"
 
 _USAGE_TAIL = re.compile(rb'"usage"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
 _USAGE_OBJECT = re.compile(rb'"usage"\s*:\s*\{')
+_MARKS = (b"[DONE]", b'"finish_reason":"', b'"finish_reason": "', b'"error"')
 _ERROR_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
@@ -114,8 +115,10 @@ def read_answer(body: bytes, text_of: Callable[[dict[str, Any]], int]) -> Answer
         return AnswerFacts(failure=Failure(FailureKind.PROTOCOL, "the upstream's answer is not JSON"))
     if not isinstance(data, dict):
         return AnswerFacts(failure=Failure(FailureKind.PROTOCOL, "the upstream's answer is not a JSON object"))
+    usage = read_usage(data.get("usage"))
+    # The text is measured even when usage is there: that is what calibrates the estimates of the answers without.
     size = text_of(data)
-    return AnswerFacts(read_usage(data.get("usage")), tokens_from_bytes(size) if size else 0, failure_in(data, body))
+    return AnswerFacts(usage, tokens_from_bytes(size) if size else 0, failure_in(data, body) if "error" in data else None)
 
 
 def read_large_answer(tail: bytes, size: int) -> AnswerFacts:
@@ -157,6 +160,12 @@ class ChoiceScanner:
         return self.content_events
 
     def feed(self, data: bytes) -> bytes:
+        if self.has_content and not self._held and data.endswith(b"\n\n") and not _is_marked(data):
+            self.content_events += data.count(b'"choices"')
+            return data
+        return self._feed(data)
+
+    def _feed(self, data: bytes) -> bytes:
         if self._held:
             data = self._held + data
         end = sse.last_boundary(data)
@@ -170,24 +179,30 @@ class ChoiceScanner:
         else:
             self._held = data
             return b""
-        if self.has_content and not _is_marked(data):
-            self.content_events += data.count(b'"choices"')
-            return data
-        return self._read_events(data)
+        return self._scan(data)
 
     def finish(self) -> bytes:
         rest, self._held = self._held, b""
-        return self._read_events(rest) if rest else b""
+        return self._scan(rest) if rest else b""
 
-    def _read_events(self, data: bytes) -> bytes:
-        kept: list[bytes] = []
-        dropped = False
-        for event in sse.events(data):
-            if self._read_event(event):
-                kept.append(event)
-            else:
-                dropped = True
-        return b"".join(kept) if dropped else data
+    def _scan(self, data: bytes) -> bytes:
+        """Read what must be read of complete events; returns them without those that the client must not see."""
+        position, size = 0, len(data)
+        hidden: list[tuple[int, int]] = []
+        while position < size:
+            if self.has_content:
+                # Everything up to the event with the next mark is plain content: counted, not parsed.
+                mark = _next_mark(data, position)
+                start = size if mark < 0 else sse.event_start(data, position, mark)
+                self.content_events += data.count(b'"choices"', position, start)
+                position = start
+                if mark < 0:
+                    break
+            end = sse.event_end(data, position)
+            if not self._read_event(data[position:end]):
+                hidden.append((position, end))
+            position = end
+        return _without(data, hidden) if hidden else data
 
     def _read_event(self, event: bytes) -> bool:
         """Take note of one event; False when the client must not see it."""
@@ -232,11 +247,29 @@ class ChoiceScanner:
 
 
 def _is_marked(data: bytes) -> bool:
-    """Could this piece of a stream carry an end, usage or an error? Inside JSON strings the quotes are escaped, so prose never matches."""
-    return (
-        b"[DONE]" in data
-        or (b'"usage"' in data and _USAGE_OBJECT.search(data) is not None)
-        or b'"finish_reason":"' in data
-        or b'"finish_reason": "' in data
-        or b'"error"' in data
-    )
+    """Could there be a mark in `data`? Written out: this runs for every piece of every stream."""
+    return b"[DONE]" in data or b'"usage"' in data or b'"error"' in data or b'"finish_reason":"' in data or b'"finish_reason": "' in data
+
+
+def _next_mark(data: bytes, position: int) -> int:
+    """Where from `position` on the first sign of an end, of usage or of an error stands; -1 when all is plain content.
+
+    Inside JSON strings the quotes are escaped, so prose never matches. `"finish_reason":null` and `"usage":null` stand in every chunk
+    of some servers and mean nothing.
+    """
+    marks = [at for mark in _MARKS if (at := data.find(mark, position)) >= 0]
+    if data.find(b'"usage"', position) >= 0:
+        found = _USAGE_OBJECT.search(data, position)
+        if found is not None:
+            marks.append(found.start())
+    return min(marks) if marks else -1
+
+
+def _without(data: bytes, hidden: list[tuple[int, int]]) -> bytes:
+    pieces: list[bytes] = []
+    position = 0
+    for start, end in hidden:
+        pieces.append(data[position:start])
+        position = end
+    pieces.append(data[position:])
+    return b"".join(pieces)

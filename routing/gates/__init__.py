@@ -25,3 +25,6 @@ class Gate:
     order: int
     check: Callable[[Candidates, Question], list[Reject]]
     advisory: bool = False
+    standing: bool = False
+    """True when the verdict depends on nothing but the replica and the kind of demand (`candidates.kind_of`): it is then reached once
+    per kind and remembered, not once per request."""

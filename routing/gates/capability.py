@@ -22,4 +22,4 @@ def check(candidates: Candidates, question: Question) -> list[Reject]:
     ]
 
 
-GATE = Gate(name="capability", order=40, check=check, advisory=True)
+GATE = Gate(name="capability", order=40, check=check, standing=True, advisory=True)

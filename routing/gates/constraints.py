@@ -27,4 +27,4 @@ def check(candidates: Candidates, question: Question) -> list[Reject]:
     return rejects
 
 
-GATE = Gate(name="constraints", order=20, check=check)
+GATE = Gate(name="constraints", order=20, check=check, standing=True)

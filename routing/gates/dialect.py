@@ -16,4 +16,4 @@ def check(candidates: Candidates, question: Question) -> list[Reject]:
     ]
 
 
-GATE = Gate(name="dialect", order=30, check=check)
+GATE = Gate(name="dialect", order=30, check=check, standing=True)

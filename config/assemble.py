@@ -1,0 +1,119 @@
+"""Joins sources into what the server serves: one catalog, one router, and an `Upstream` per replica with all that can be precomputed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from config.settings import Settings
+from config.sources import Source
+from config.transports import Transports
+from providers.local.probe import is_loopback
+from providers.transport.port import Origin, Transport
+from proxy.auth import KeyRing
+from proxy.guard import LOOPBACK_HOSTS
+from proxy.serving import Limits, Serving, Upstream
+from routing.factors import Factor
+from routing.fleet import Fleet
+from routing.gates import Gate
+from routing.router import Router
+from routing.types import Catalog, LogicalModel, ModelReplica
+
+NO_DEADLINE_S = 86400.0
+"""`deadline_seconds: null`: a day is longer than any upstream's patience."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What stays the same over every reload."""
+
+    gates: tuple[Gate, ...]
+    factors: tuple[Factor, ...]
+    aliases: Mapping[str, str]
+    transports: Transports
+
+
+def assemble(settings: Settings, sources: Iterable[Source], parts: Parts, fleet: Fleet | None = None) -> Serving:
+    """`sources` in order of precedence: the first to name a replica id has it. `fleet` carries belief over from the last Serving."""
+    models: dict[str, LogicalModel] = {}
+    replicas: list[ModelReplica] = []
+    upstreams: dict[str, Upstream] = {}
+    for source in sources:
+        for model in source.models:
+            models.setdefault(model.id, model)
+        for replica in source.replicas:
+            if replica.id not in upstreams:
+                replicas.append(replica)
+                upstreams[replica.id] = _upstream(source, replica, parts.transports.of(source))
+    routing = settings.routing
+    catalog = Catalog.build(models, replicas, parts.aliases, tuple(routing.rewrites.items()), routing.default_tier)
+    return Serving(
+        router=Router(catalog, parts.gates, parts.factors, routing.weights, fleet),
+        upstreams=upstreams,
+        keys=KeyRing((key.name, key.key.get_secret_value()) for key in settings.server.api_keys),
+        limits=_limits(settings),
+        local_preference=routing.local_preference,
+        allowed_hosts=_allowed_hosts(settings),
+    )
+
+
+def _upstream(source: Source, replica: ModelReplica, transport: Transport) -> Upstream:
+    reach = source.reach
+    origin, base_path = origin_of(source)
+    paths = source.kind.paths
+    return Upstream(
+        replica=replica,
+        kind=source.kind,
+        transport=transport,
+        origin=origin,
+        targets={
+            dialect: source.kind.target(base_path, paths, dialect, replica.upstream_model).encode()
+            for dialect in replica.dialects
+            if dialect in paths
+        },
+        headers=[(b"content-type", b"application/json"), (b"accept-encoding", b"identity"), *reach.headers],
+        deadlines=reach.deadlines,
+        on_disconnect=reach.on_disconnect,
+        drain_s=reach.drain_s,
+        drain_max_concurrent=reach.drain_max_concurrent,
+        answer_headers=[
+            (b"x-donut-model", header_text(replica.logical_model_id)),
+            (b"x-donut-replica", header_text(replica.id)),
+            (b"x-donut-tier", replica.tier.value.encode()),
+        ],
+    )
+
+
+def origin_of(source: Source) -> tuple[Origin, str]:
+    """The pool key of a source's base URL, and the path below which its dialects live."""
+    parts = urlsplit(source.base_url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    reach = source.reach
+    origin = Origin(parts.scheme, parts.hostname or "", port, reach.verify, reach.ca_file, reach.proxy, reach.http2)
+    return origin, parts.path.rstrip("/")
+
+
+def header_text(text: str) -> bytes:
+    """A model's name as a header value: names come from upstreams, and a header takes visible ASCII only."""
+    return "".join(char if " " <= char <= "~" else "?" for char in text).encode()
+
+
+def _limits(settings: Settings) -> Limits:
+    routing = settings.routing
+    return Limits(
+        body_bytes=int(settings.server.body_limit_mb * 1024 * 1024),
+        prelude_events=routing.prelude.events,
+        prelude_bytes=routing.prelude.bytes,
+        prelude_s=routing.prelude.seconds,
+        deadline_s=NO_DEADLINE_S if routing.deadline_seconds is None else routing.deadline_seconds,
+        max_attempts=routing.retry.max_attempts,
+    )
+
+
+def _allowed_hosts(settings: Settings) -> frozenset[str] | None:
+    """On loopback, its own names and those that config adds; elsewhere only what config lists, and all if it lists none (keys rule)."""
+    listed = frozenset(name.lower() for name in settings.server.allowed_hosts)
+    if is_loopback(settings.server.host):
+        return LOOPBACK_HOSTS | listed | {settings.server.host.strip("[]").lower()}
+    return listed or None

@@ -1,0 +1,41 @@
+"""Asks a configured provider which models it serves, where config names none and the catalog does not know: a box on the network.
+
+Off the hot path, so httpx. A provider that does not answer keeps what it last listed.
+"""
+
+from __future__ import annotations
+
+import httpx
+
+from config.provider_settings import ProviderSettings
+from providers.ports import ProviderKind
+
+TIMEOUT_S = 3.0
+ANSWER_BYTES = 4 * 1024 * 1024
+MODELS_SHOWN = 1000
+"""More than any server lists that a person would point donut at without naming models."""
+
+
+def wants_listing(provider: ProviderSettings, kind: ProviderKind) -> bool:
+    """Must the provider be asked what it serves?"""
+    is_vendor = provider.base_url is None or provider.base_url == kind.base_url
+    base_url = provider.base_url or kind.base_url or ""
+    return not provider.models and not (is_vendor and kind.catalog_id is not None) and base_url.startswith("http")
+
+
+async def list_models(provider: ProviderSettings, kind: ProviderKind) -> list[str] | None:
+    """The names under `GET {base_url}/models`; None when it does not answer as OpenAI's would."""
+    key = provider.api_key.get_secret_value() if provider.api_key is not None else None
+    headers = [*(kind.auth(key) if key else []), *((name.encode(), text.encode()) for name, text in provider.headers.items())]
+    verify = provider.ca_file or provider.verify
+    base_url = provider.base_url or kind.base_url
+    try:
+        async with httpx.AsyncClient(verify=verify, proxy=provider.proxy, timeout=TIMEOUT_S, follow_redirects=False) as client:
+            answer = await client.get(f"{base_url}/models", headers=headers)
+        rows = answer.json()["data"] if answer.status_code == 200 and len(answer.content) <= ANSWER_BYTES else None
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return None
+    if not isinstance(rows, list):
+        return None
+    names = [row["id"] for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str)]
+    return names[:MODELS_SHOWN]

@@ -1,0 +1,59 @@
+"""structlog's chain of plain functions: pretty for people, one JSON object a line for machines. Everything goes to standard error."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import orjson
+import structlog
+
+from proxy.access_log import WriteLines
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure(style: Literal["auto", "pretty", "json"], level: str) -> WriteLines:
+    """Set up logging for the process; returns what writes the lines of exchanges. `auto` is pretty on a terminal and JSON elsewhere."""
+    pretty = sys.stderr.isatty() if style == "auto" else style == "pretty"
+    shared: list[Any] = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=not pretty)]
+    if pretty:
+        ending: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        factory: Any = structlog.PrintLoggerFactory(sys.stderr)
+    else:
+        # Tracebacks become data: one line per event is what a log shipper can read.
+        ending = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(serializer=_dumps)]
+        factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
+    structlog.configure(
+        processors=[*shared, *ending],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=factory,
+        cache_logger_on_first_use=True,
+    )
+    # Libraries speak through the standard library: only what is worth a person's attention, in the same place.
+    logging.basicConfig(stream=sys.stderr, level=max(LEVELS[level], logging.WARNING), format="%(name)s: %(message)s", force=True)
+    return _write_pretty if pretty else _write_json(LEVELS[level])
+
+
+def _dumps(event: dict[str, Any], **_options: Any) -> bytes:
+    return orjson.dumps(event, default=str)
+
+
+def _write_json(threshold: int) -> WriteLines:
+    """A batch of lines in one write, past structlog's chain: per line that would cost more than the decision it reports."""
+
+    def write(lines: list[tuple[str, dict[str, Any]]]) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        said = [fields | {"event": "exchange", "level": level, "timestamp": now} for level, fields in lines if LEVELS[level] >= threshold]
+        sys.stderr.buffer.write(b"".join(orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE) for line in said))
+        sys.stderr.buffer.flush()
+
+    return write
+
+
+def _write_pretty(lines: list[tuple[str, dict[str, Any]]]) -> None:
+    logger = structlog.get_logger("donut.access")
+    for level, fields in lines:
+        logger.log(LEVELS[level], "exchange", **fields)

@@ -1,0 +1,247 @@
+"""One donut process: what it knows, what it serves, and the long-lived parts behind it. Knows everyone; is known by the commands.
+
+Three things change what is served, each by building a new `Serving` from scratch: a config file that was edited, a local server that
+came or went, a provider that lists other models. Belief about replicas (`Fleet`) and the transports outlive them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+import providers.dialects
+import providers.kinds
+import routing.factors
+import routing.gates
+from config import sources
+from config.assemble import Parts, assemble
+from config.catalog import load_catalog
+from config.discovery import discover
+from config.environment import EnvironmentProvider, providers_from_environment
+from config.listing import list_models, wants_listing
+from config.problems import ConfigError
+from config.settings import Settings, default_journal_url, sqlite_path
+from config.source import Loaded
+from config.sources import Source
+from config.transports import Transports
+from config.watch import ConfigWatcher
+from providers.dialects import Dialect
+from providers.local.found import Found
+from providers.local.probe import discover as discover_local
+from providers.ports import ProviderKind
+from proxy import access_log
+from proxy.access_log import WriteLines
+from proxy.app import App
+from proxy.gateway import Gateway
+from proxy.journal.queue import JournalQueue
+from proxy.journal.retention import Retention
+from proxy.journal.sqlite import SqliteStore
+from proxy.lifespan import lifespan
+from proxy.pages import pages_for
+from proxy.serving import Serving
+from routing.factors import Factor
+from routing.fleet import Fleet
+from routing.gates import Gate
+
+log = structlog.get_logger("donut.runtime")
+
+JOURNAL_CLOSE_S = 5.0
+"""How long the journal may take to write what is left at shutdown, before it spills to a file beside itself."""
+
+FIXED_AT_START = ("host", "port", "keep_alive_seconds", "drain_seconds")
+"""Settings of the server that a reload can not change; it says so."""
+
+
+@dataclass(slots=True)
+class Known:
+    """What was found out, as opposed to written down."""
+
+    local: list[Found] = field(default_factory=list)
+    listed: dict[str, list[str]] = field(default_factory=dict)
+    """Provider id → the models it lists itself."""
+
+
+class Runtime:
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        *,
+        write_lines: WriteLines,
+        config_path: Path | None = None,
+        read: Callable[[], Loaded] | None = None,
+        demo: bool = False,
+        version: str = "unknown",
+    ) -> None:
+        """`write_lines` writes the log lines of exchanges; `read` loads the config file again, command-line overrides included; `demo` serves the simulated fleet and nothing else."""
+        self.settings = settings
+        self.demo = demo
+        self.known = Known()
+        self.sources: list[Source] = []
+        self._environ = environ
+        self._config_path = config_path
+        self._read = read
+        self._kinds = {kind.name: kind for kind in discover(providers.kinds, "KIND", ProviderKind).values()}
+        self._catalog = load_catalog()
+        self.transports = Transports()
+        self._parts = Parts(
+            gates=tuple(discover(routing.gates, "GATE", Gate).values()),
+            factors=tuple(discover(routing.factors, "FACTOR", Factor).values()),
+            aliases=self._catalog.aliases,
+            transports=self.transports,
+        )
+        self.journal_path = sqlite_path(settings.state.journal or default_journal_url(environ))
+        self.store = SqliteStore(self.journal_path, donut_version=version)
+        self.journal = JournalQueue(
+            self.store,
+            flush_s=settings.state.flush_ms / 1000,
+            max_bytes=int(settings.state.queue_mb * 1024 * 1024),
+            on_batch=access_log.log_to(write_lines),
+            spill_beside=self.journal_path,
+        )
+        self._fleet = Fleet()
+        self.gateway = Gateway(self._build(), self.journal.put)
+
+    def application(self, announce: Callable[[], None] = lambda: None) -> App:
+        """The ASGI application of this process; its lifespan starts and stops everything else. `announce` is called when all is up."""
+        dialects = discover(providers.dialects, "DIALECT", Dialect)
+        error_body = dialects["chat"].error_body
+        pages = pages_for(self.gateway, self._not_ready, error_body)
+        return App(self.gateway, dialects.values(), pages, lifespan(lambda: self.parts(announce)), error_body)
+
+    @asynccontextmanager
+    async def parts(self, announce: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
+        """Everything that lives as long as the process, left in reverse order: the journal last, so that every row gets in."""
+        async with AsyncExitStack() as stack:
+            await self.store.open()
+            stack.push_async_callback(self.store.close)
+            await self.journal.start()
+            stack.push_async_callback(self.journal.aclose, JOURNAL_CLOSE_S)
+            self._fleet = Fleet(await self.store.calibration())
+            stack.push_async_callback(self.transports.aclose)
+            await self.look_around()
+            self._start(stack, self._look_around_for_ever())
+            if self.settings.state.retention_days > 0:
+                self._start(stack, Retention(self.store, self.settings.state.retention_days).run())
+            if self._config_path is not None and self._read is not None:
+                watcher = ConfigWatcher(self._config_path, self._read, self._apply, _refuse)
+                self._start(stack, watcher.run())
+            announce()
+            yield
+
+    @staticmethod
+    def _start(stack: AsyncExitStack, work: object) -> None:
+        assert asyncio.iscoroutine(work)
+        task = asyncio.create_task(work)
+
+        async def stop() -> None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+        stack.push_async_callback(stop)
+
+    # Finding out
+
+    async def look_around(self) -> None:
+        """Ask this machine's ports and the configured providers that list their own models; serve what is there now."""
+        if self.demo:
+            local: list[Found] = []
+            listed = self.known.listed
+        else:
+            local, listed = await asyncio.gather(self._look_for_local_servers(), self._ask_for_models())
+        changed = (local, listed) != (self.known.local, self.known.listed)
+        self.known.local, self.known.listed = local, listed
+        if changed or self.gateway.serving.router.fleet is not self._fleet:
+            self._serve_anew()
+
+    async def _look_for_local_servers(self) -> list[Found]:
+        if not self.settings.discovery.local:
+            return []
+        return await discover_local(environ=self._environ, known=self.known.local)
+
+    async def _ask_for_models(self) -> dict[str, list[str]]:
+        wanted = [provider for provider in self.settings.providers if wants_listing(provider, self._kinds[provider.kind])]
+        answers = await asyncio.gather(*(list_models(provider, self._kinds[provider.kind]) for provider in wanted))
+        listed = dict(self.known.listed)
+        for provider, names in zip(wanted, answers, strict=True):
+            if names is not None:
+                listed[provider.id] = names
+        return listed
+
+    async def _look_around_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.discovery.interval_seconds)
+            before = {found.base_url for found in self.known.local if found.is_usable}
+            await self.look_around()
+            after = {found.base_url for found in self.known.local if found.is_usable}
+            for url in sorted(after - before):
+                log.info("local_server_found", url=url)
+            for url in sorted(before - after):
+                log.warning("local_server_gone", url=url)
+
+    # Serving
+
+    def _build_sources(self) -> list[Source]:
+        if self.demo:
+            return [sources.simulated(self._kinds)]
+        described = sources.declared_models(self.settings, self._catalog)
+        found = [
+            sources.from_config(provider, self._kinds, described, self._catalog, self.known.listed.get(provider.id, ()))
+            for provider in self.settings.providers
+        ]
+        taken = {source.base_url for source in found}
+        found += [
+            sources.from_environment(account, self._environ, self._catalog) for account in self._accounts() if account.base_url not in taken
+        ]
+        found += [
+            sources.from_discovery(server, self._kinds, self._environ, self._catalog)
+            for server in self.known.local
+            if server.is_usable and server.base_url not in taken
+        ]
+        if not any(source.replicas for source in found) and not self.settings.providers:
+            found.append(sources.simulated(self._kinds))
+        return found
+
+    def _accounts(self) -> list[EnvironmentProvider]:
+        if not self.settings.discovery.environment:
+            return []
+        return providers_from_environment(self._environ, self._kinds, self.settings.server.port)
+
+    def _build(self) -> Serving:
+        self.sources = self._build_sources()
+        return assemble(self.settings, self.sources, self._parts, self._fleet)
+
+    def _serve_anew(self) -> None:
+        self.gateway.serving = self._build()
+
+    @property
+    def is_simulated(self) -> bool:
+        """Is everything that answers a simulation?"""
+        return bool(self.sources) and all(source.origin == "simulated" for source in self.sources)
+
+    def _not_ready(self) -> str | None:
+        return None if self.gateway.serving.upstreams else "nothing is served: `donut doctor` says why"
+
+    # Reloading
+
+    async def _apply(self, loaded: Loaded) -> None:
+        """Take over an edited config. Open exchanges end under the one they began with."""
+        old, self.settings = self.settings, loaded.settings
+        await self.look_around()
+        self._serve_anew()
+        for problem in loaded.warnings:
+            log.warning("config_warning", why=str(problem))
+        new = self.settings
+        needs_restart = [f"server.{name}" for name in FIXED_AT_START if getattr(old.server, name) != getattr(new.server, name)]
+        needs_restart += [name for name in ("state", "log") if getattr(old, name) != getattr(new, name)]
+        log.info("config_reloaded", models=len(self.gateway.serving.router.catalog.replicas_by_model), needs_restart=needs_restart or None)
+
+
+def _refuse(error: ConfigError) -> None:
+    log.error("config_refused", why=str(error), still="the old configuration is in force")

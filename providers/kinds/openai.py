@@ -1,0 +1,18 @@
+"""OpenAI, and with a `base_url` of your own everyone who speaks its protocol."""
+
+from __future__ import annotations
+
+from providers.errors import classify_openai
+from providers.ports import ProviderKind
+
+KIND = ProviderKind(
+    name="openai",
+    title="OpenAI",
+    classify=classify_openai,
+    base_url="https://api.openai.com/v1",
+    key_env=("OPENAI_API_KEY",),
+    base_url_env=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
+    forward_headers=frozenset({b"openai-beta"}),
+    catalog_id="openai",
+    docs="https://platform.openai.com/api-keys",
+)

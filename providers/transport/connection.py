@@ -1,0 +1,309 @@
+"""One HTTP/1.1 connection to an upstream: bytes in, answer out. A protocol over httptools; it opens nothing and decides no retry.
+
+Counterparts: `pool.py` says who may use it, `wire.py` drives it. One request at a time, no pipelining.
+
+Rules:
+- This is the hot path. Per piece of the body nothing asks the clock, arms a timer or creates a task: data sets `_heard`, and the
+  transport's sweep calls `check()` about every 50 ms.
+- A failure is kept as (kind, words) and raised by whoever reads, after the pieces that arrived before it.
+- `leave()` answers whether the connection is clean: answer complete and taken, request fully written, nothing odd seen. Any doubt
+  closes it.
+- Whatever the split of the bytes, status, headers, body and failure kind are the same (tests/test_transport_connection.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+import httptools
+
+from providers.transport.pool import Pool
+from providers.transport.port import Deadlines, Headers
+from routing.facts import FailureKind
+
+READ_AHEAD_BYTES = 64 * 1024
+"""Body bytes queued before we stop reading from the socket (the port's promise); one read of the loop may come on top."""
+HEAD_LIMIT_BYTES = 64 * 1024
+HEADERS_LIMIT = 256
+INTERIM_LIMIT = 32
+"""1xx answers before the real one; an upstream that sends more is stuck in a loop."""
+_JOIN_BELOW_BYTES = 64 * 1024
+"""Smaller bodies are copied behind the head and go in one write; larger ones are not worth the copy."""
+
+
+class _RefusedError(Exception):
+    """Raised inside a parser callback to stop the parser: the answer breaks one of our own limits."""
+
+
+class WireConnection(asyncio.Protocol):
+    """See the module. Made by `connect.open_connection`, so `connection_made` has run before anybody else sees it."""
+
+    __slots__ = (
+        "_complete",
+        "_deadlines",
+        "_heard",
+        "_heard_at",
+        "_interims",
+        "_is_aborted",
+        "_is_busy",
+        "_is_paused",
+        "_keep_alive",
+        "_loop",
+        "_parser",
+        "_pieces",
+        "_pool",
+        "_queued",
+        "_started_at",
+        "_transport",
+        "_unframed",
+        "_waiter",
+        "_written_at",
+        "answer_began",
+        "died_after_s",
+        "failure",
+        "head_done",
+        "headers",
+        "lost",
+        "peer",
+        "status",
+    )
+
+    def __init__(self, peer: str, pool: Pool[WireConnection], loop: asyncio.AbstractEventLoop) -> None:
+        self.peer = peer
+        self._pool = pool
+        self._loop = loop
+        self._parser = httptools.HttpResponseParser(self)
+        self._pieces: list[bytes] = []
+        self._waiter: asyncio.Future[None] | None = None
+        self._complete = False
+        self._is_busy = self._is_paused = self._is_aborted = False
+        self.lost: asyncio.Future[None] = loop.create_future()
+        """Done when the socket is closed: shutdown waits for it."""
+
+    # The life of the socket.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # uvloop's transports do not inherit from asyncio's, so an isinstance check would refuse them.
+        self._transport = cast(asyncio.Transport, transport)
+
+    def eof_received(self) -> bool:
+        """FIN. It ends a close-delimited body properly and cuts everything else."""
+        self._is_aborted = True  # returning False makes the transport close itself
+        if not self._is_busy:
+            self._pool.forget(self)
+        elif self._complete:
+            self._keep_alive = False
+        elif self.failure is None and self.head_done and self._is_close_delimited():
+            self._complete = True
+            self._wake()
+        else:
+            self._fail(FailureKind.CUT, self._cut_words("closed the connection"))
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is gone: RST, a TLS alert, our own abort, or after `eof_received`."""
+        if not self.lost.done():
+            self.lost.set_result(None)
+        if self._is_busy:
+            self._fail(FailureKind.CUT, self._cut_words("reset the connection" if exc else "closed the connection"))
+        else:
+            self._pool.forget(self)
+        del self._parser  # it holds our bound methods: a cycle that would keep every closed connection until the next collection
+
+    def abort(self) -> None:
+        self._is_aborted = True
+        self._transport.abort()
+
+    @property
+    def is_open(self) -> bool:
+        # Our own flag too: asyncio's TLS transport does not call itself closing after abort() or the peer's EOF.
+        return not self._is_aborted and not self._transport.is_closing()
+
+    # One request.
+
+    def begin(self, head: bytes, body: bytes, deadlines: Deadlines, started_at: float) -> None:
+        """Write one request. `started_at` is the loop time at which the attempt began: the total deadline counts from there."""
+        self._is_busy = True
+        self.headers: Headers = []
+        self.status = 0
+        self.failure: tuple[FailureKind, str] | None = None
+        self.head_done = self.answer_began = self._complete = self._keep_alive = self._heard = False
+        self._queued = self._unframed = self._interims = 0
+        self._deadlines = deadlines
+        self._started_at = started_at
+        self._written_at = self._heard_at = self._loop.time()
+        self._pool.active.add(self)
+        if len(body) < _JOIN_BELOW_BYTES:
+            self._transport.write(head + body)
+        else:
+            self._transport.writelines((head, body))
+
+    def activity(self) -> asyncio.Future[None]:
+        """Done when something changed. The idle deadline counts from here: before, nobody wanted to read."""
+        assert self._waiter is None, "two tasks wait for one answer"
+        self._heard = True
+        waiter = self._waiter = self._loop.create_future()
+        return waiter
+
+    def take(self) -> bytes | None:
+        """All body bytes that have arrived, in one piece; `b""` at the end of the body; None: nothing yet, or a failure."""
+        pieces = self._pieces
+        if not pieces:
+            return b"" if self._complete else None
+        piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._queued = 0
+        if self._is_paused:
+            self._is_paused = False
+            if self.is_open:
+                self._transport.resume_reading()
+        return piece
+
+    def leave(self) -> bool:
+        """The request is over, well or not. True: clean, still open; False: closed. The caller settles the slot with the pool."""
+        is_clean = (
+            self._complete
+            and self._keep_alive
+            and not self._pieces
+            # An answer that overtook its request's body: the rest of the body is still on its way into this connection.
+            and self._transport.get_write_buffer_size() == 0
+            and self.is_open
+        )
+        self._is_busy = False
+        self._pool.active.discard(self)
+        if not is_clean:
+            self._pieces.clear()
+            self.abort()
+        self._wake()  # a task still waiting for this answer must not wait for ever
+        return is_clean
+
+    def check(self, now: float) -> None:
+        """One look by the sweep: has a deadline passed? `now` is loop time."""
+        if self._heard:
+            self._heard = False
+            self._heard_at = now
+        if self._complete or self.failure is not None:
+            return
+        limits = self._deadlines
+        if limits.total_s is not None and now - self._started_at >= limits.total_s:
+            self._stall("total", limits.total_s)
+        elif not self.head_done:
+            if limits.first_byte_s is not None and now - self._written_at >= limits.first_byte_s:
+                self._stall("first byte", limits.first_byte_s)
+        elif limits.idle_s is not None and self._waiter is not None and now - self._heard_at >= limits.idle_s:
+            self._stall("idle", limits.idle_s)
+
+    # Bytes from the upstream.
+
+    def data_received(self, data: bytes) -> None:
+        if not self._is_busy:  # nobody asked: a late answer, or a server's notice before it hangs up
+            self._pool.forget(self)
+            self.abort()
+            return
+        if self._complete or self.failure is not None:  # bytes behind the answer belong to nobody
+            self._keep_alive = False
+            self.abort()
+            return
+        self._heard = self.answer_began = True
+        self._unframed += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._parser_stopped(error)
+        else:
+            if self._unframed > HEAD_LIMIT_BYTES and not self._complete:
+                self._check_unframed(len(data))
+        waiter = self._waiter
+        if waiter is not None:  # `_wake`, inlined
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)
+        if self._queued > READ_AHEAD_BYTES and not self._is_paused and self.is_open:
+            self._is_paused = True
+            self._transport.pause_reading()
+
+    def on_message_begin(self) -> None:
+        if self._complete:
+            raise _RefusedError("more bytes after the end of the answer")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.head_done:
+            return  # a trailer: nothing in donut reads them, and merging them into the head is how smuggling works
+        name = name.lower()
+        if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
+            raise _RefusedError("a transfer-encoding that was not asked for")
+        self.headers.append((name, value.rstrip()))
+
+    def on_headers_complete(self) -> None:
+        self.status = status = self._parser.get_status_code()
+        headers = self.headers
+        if len(headers) > HEADERS_LIMIT:
+            raise _RefusedError(f"more than {HEADERS_LIMIT} headers")
+        # The sum is only worth counting when that many bytes have come at all.
+        if self._unframed > HEAD_LIMIT_BYTES and sum(len(name) + len(value) + 4 for name, value in headers) > HEAD_LIMIT_BYTES:
+            raise _RefusedError(f"more than {HEAD_LIMIT_BYTES} bytes of headers")
+        if status >= 200:
+            self.head_done = True
+            return
+        self._interims += 1
+        if status < 100 or status == 101 or self._interims > INTERIM_LIMIT or not self._is_close_delimited():
+            raise _RefusedError(f"unexpected status {status}")
+        self.headers = []
+
+    def on_body(self, piece: bytes) -> None:
+        self._unframed = 0
+        self._queued += len(piece)
+        self._pieces.append(piece)
+
+    def on_message_complete(self) -> None:
+        if self.head_done:  # else it was a 1xx
+            self._complete = True
+            self._keep_alive = self._parser.should_keep_alive()
+
+    # What can go wrong.
+
+    def _is_close_delimited(self) -> bool:
+        """Does the head announce no length? (A 1xx must not announce one: RFC 9110 §8.6.)"""
+        return not any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
+
+    def _check_unframed(self, arrived: int) -> None:
+        """Bound what the parser keeps: a head, a chunk extension or a trailer that never ends.
+
+        One read is allowed on top, so that the split of the bytes does not decide; `on_headers_complete` counts exactly.
+        """
+        if self._unframed - arrived > HEAD_LIMIT_BYTES:
+            self._fail(FailureKind.PROTOCOL, f"{self.peer} sent more than {HEAD_LIMIT_BYTES} bytes of headers")
+
+    def _parser_stopped(self, error: httptools.HttpParserError) -> None:
+        """llhttp, or one of our callbacks, refused the bytes."""
+        cause = error.__context__
+        if cause is not None and not isinstance(cause, _RefusedError):
+            raise cause  # a bug in a callback; the loop reports it and closes the connection
+        if self._complete:  # what came behind a complete answer does not spoil it, only the connection
+            self._keep_alive = False
+            self.abort()
+        else:
+            self._fail(FailureKind.PROTOCOL, f"{self.peer} sent a malformed answer: {cause or error}")
+
+    def _stall(self, deadline: str, seconds: float) -> None:
+        self._fail(FailureKind.STALLED, f"{self.peer} passed the {deadline} deadline of {seconds:g} s")
+
+    def _cut_words(self, what: str) -> str:
+        if not self.answer_began:
+            return f"{self.peer} {what} without answering"
+        return f"{self.peer} {what} before the end of the {'body' if self.head_done else 'headers'}"
+
+    def _fail(self, kind: FailureKind, words: str) -> None:
+        if self.failure is None and not self._complete:
+            self.failure = (kind, words)
+            self.died_after_s = self._loop.time() - self._written_at
+            self.abort()
+        self._wake()
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None:
+            self._waiter = None
+            if not waiter.done():
+                waiter.set_result(None)

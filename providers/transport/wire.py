@@ -1,0 +1,261 @@
+"""The hot path's transport: HTTP/1.1 over httptools and asyncio (uvloop in production), with a pool per origin.
+
+With a pooled connection `send()` suspends only to wait for the head: no task, no timer. One sweep per transport looks at all
+connections about every 50 ms while something is in flight, and sleeps until the next idle expiry otherwise.
+
+`wire` does not speak HTTP/2 and knows no forward proxy: it refuses such origins, `choose.py` sends them to `via_httpx.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+
+from providers.transport.connect import ConnectDeadline, open_connection
+from providers.transport.connection import WireConnection
+from providers.transport.head import host_line, request_head
+from providers.transport.pool import IDLE_EXPIRY_S, MAX_CONNECTIONS, Pool, PoolCounts
+from providers.transport.port import Answer, Headers, Origin, Timings, TransportError, UpstreamRequest
+from providers.transport.tls import TlsContexts
+from routing.facts import FailureKind
+
+SWEEP_S = 0.05
+"""Deadlines are this precise. Finer buys nothing for limits of seconds; it costs about 0.3 µs per connection and look."""
+SWEEP_LINGER_S = 1.0
+"""The fast sweep goes on this long after the last request, so that a slow trickle of requests does not re-arm a timer each time."""
+STALE_WINDOW_S = 1.0
+"""A pooled connection that dies this soon after the write was dead before it, the news was on its way (one round trip, or an RST in
+answer to our bytes). Later than that the upstream was probably working on the request: sending it again could do the work twice."""
+
+
+class _OriginPool(Pool[WireConnection]):
+    """A pool, and what is the same for every request to its origin."""
+
+    __slots__ = ("host", "origin")
+
+    def __init__(self, origin: Origin, limit: int) -> None:
+        super().__init__(limit)
+        self.origin = origin
+        self.host = host_line(origin)
+
+
+class WireAnswer:
+    """See `port.Answer`. Reading it after `close()`, or after a cancelled `read()`, raises CUT."""
+
+    __slots__ = ("_connection", "_pool", "headers", "status", "timings")
+
+    def __init__(self, connection: WireConnection, pool: _OriginPool, timings: Timings) -> None:
+        self._connection: WireConnection | None = connection
+        self._pool = pool
+        self.timings = timings
+        self.status = connection.status
+        self.headers: Headers = connection.headers
+
+    async def read(self) -> bytes:
+        while (connection := self._connection) is not None:
+            piece = connection.take()
+            if piece is not None:
+                return piece
+            if connection.failure is not None:
+                kind, words = connection.failure
+                raise TransportError(kind, words, self.timings)
+            try:
+                await connection.activity()
+            except asyncio.CancelledError:
+                self.close()
+                raise
+        raise TransportError(FailureKind.CUT, f"{self._pool.origin}: the answer was closed before it was read to its end", self.timings)
+
+    def close(self) -> None:
+        connection = self._connection
+        if connection is not None:
+            self._connection = None
+            _settle(connection, self._pool)
+
+
+def _settle(connection: WireConnection, pool: _OriginPool) -> None:
+    """Take a connection out of service and its slot back to the pool."""
+    if connection.leave():
+        pool.give_back(connection, asyncio.get_running_loop().time())
+    else:
+        pool.free_slot()
+
+
+class _Attempt:
+    """What one `send()` carries along."""
+
+    __slots__ = ("head", "pool", "request", "started_at", "timings")
+
+    def __init__(self, request: UpstreamRequest, head: bytes, pool: _OriginPool, started_at: float) -> None:
+        self.request = request
+        self.head = head
+        self.pool = pool
+        self.started_at = started_at
+        """Loop time."""
+        self.timings = Timings()
+
+
+async def _ask(connection: WireConnection, attempt: _Attempt) -> WireAnswer | None:
+    """Write, and wait for the head. None: the pooled connection was dead already, nothing came; the slot is still the caller's.
+
+    Whenever it raises, the slot is back.
+    """
+    request, pool, timings = attempt.request, attempt.pool, attempt.timings
+    connection.begin(attempt.head, request.body, request.deadlines, attempt.started_at)
+    try:
+        while not connection.head_done and connection.failure is None:
+            await connection.activity()
+    except asyncio.CancelledError:
+        _settle(connection, pool)
+        raise
+    if connection.head_done:
+        return WireAnswer(connection, pool, timings)
+    assert connection.failure is not None
+    kind, words = connection.failure
+    was_dead = kind is FailureKind.CUT and not connection.answer_began and connection.died_after_s < STALE_WINDOW_S
+    if was_dead and timings.reused and request.replayable:
+        connection.leave()
+        return None
+    _settle(connection, pool)
+    raise TransportError(kind, words, timings)
+
+
+class WireTransport:
+    """See `port.Transport`. Belongs to the event loop of its first `send()`."""
+
+    def __init__(self, *, max_connections: int = MAX_CONNECTIONS, idle_expiry_s: float = IDLE_EXPIRY_S) -> None:
+        """`max_connections` is the cap per origin; beyond it requests queue, first come, first served."""
+        self._max_connections = max_connections
+        self._idle_expiry_s = idle_expiry_s
+        self._pools: dict[Origin, _OriginPool] = {}
+        self._tls = TlsContexts()
+        self._connections: set[WireConnection] = set()
+        self._is_closed = False
+        self._is_sweeping = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._busy_at = 0.0
+
+    async def send(self, request: UpstreamRequest) -> Answer:
+        pool = self._pools.get(request.origin) or self._open_pool(request.origin)
+        # The head first, before a slot is taken: it raises on a caller's bug.
+        attempt = _Attempt(request, request_head(request, pool.host), pool, asyncio.get_running_loop().time())
+        if not self._is_sweeping:
+            self._start_sweep()
+        connection = pool.take()
+        if connection is None:
+            connection = await self._acquire(attempt)
+        else:
+            attempt.timings.reused = True
+        answer = await _ask(connection, attempt)
+        if answer is None:
+            # Once more, in the same slot. Fresh, because what killed one idle connection has probably killed all of them.
+            attempt.timings.reused = False
+            answer = await _ask(await self._connect(attempt), attempt)
+            assert answer is not None, "a fresh connection cannot be stale"
+        return answer
+
+    async def aclose(self) -> None:
+        self._is_closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for pool in self._pools.values():
+            pool.close(_closed_error)
+        self._pools.clear()
+        if self._connections:
+            await asyncio.wait([connection.lost for connection in self._connections])
+
+    def snapshot(self) -> dict[Origin, PoolCounts]:
+        """Connections per origin, for tests and the admin pages. An origin without any is not in it."""
+        return {origin: pool.counts() for origin, pool in self._pools.items() if pool.open}
+
+    # Getting a connection, when none is idle.
+
+    async def _acquire(self, attempt: _Attempt) -> WireConnection:
+        """A connection of our own: a new one under the cap, else whatever comes free first."""
+        if not attempt.pool.reserve():
+            connection = await self._queue(attempt)
+            if connection is not None and connection.is_open:
+                attempt.timings.reused = True
+                return connection
+        return await self._connect(attempt)
+
+    async def _queue(self, attempt: _Attempt) -> WireConnection | None:
+        """Wait for a connection or, None, for a slot. Only the total deadline ends the wait."""
+        pool, total_s = attempt.pool, attempt.request.deadlines.total_s
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout_at(None if total_s is None else attempt.started_at + total_s):
+                return await pool.wait()
+        except TimeoutError as error:
+            words = f"{pool.origin}: all {pool.limit} connections busy until the total deadline of {total_s:g} s"
+            raise TransportError(FailureKind.STALLED, words, attempt.timings) from error
+        finally:
+            attempt.timings.queue_s = loop.time() - attempt.started_at
+
+    async def _connect(self, attempt: _Attempt) -> WireConnection:
+        """A fresh connection in a slot that the caller owns; on failure the slot is free again."""
+        loop = asyncio.get_running_loop()
+        pool, timings, origin = attempt.pool, attempt.timings, attempt.pool.origin
+        begun_at = loop.time()
+        try:
+            connection = await open_connection(
+                functools.partial(WireConnection, str(origin), pool, loop),
+                origin,
+                self._tls.get(origin) if origin.scheme == "https" else None,
+                ConnectDeadline.of(attempt.request.deadlines, attempt.started_at, begun_at),
+            )
+        except BaseException as error:  # cancellation too: the slot must come back
+            pool.free_slot()
+            if isinstance(error, TransportError):
+                error.timings = timings
+            raise
+        finally:
+            timings.connect_s = loop.time() - begun_at
+        self._connections.add(connection)
+        connection.lost.add_done_callback(lambda _: self._connections.discard(connection))
+        if self._is_closed:
+            connection.abort()
+            pool.free_slot()
+            raise _closed_error()
+        return connection
+
+    def _open_pool(self, origin: Origin) -> _OriginPool:
+        if self._is_closed:
+            raise _closed_error()
+        if origin.proxy is not None or origin.http2 or origin.scheme not in ("http", "https"):
+            raise ValueError(f"wire cannot serve {origin} (proxy: {origin.proxy is not None}, http2: {origin.http2})")
+        pool = self._pools[origin] = _OriginPool(origin, self._max_connections)
+        return pool
+
+    # The sweep: deadlines of what is in flight, expiry of what is idle.
+
+    def _start_sweep(self) -> None:
+        self._is_sweeping = True
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._busy_at = loop.time()
+        self._timer = loop.call_later(SWEEP_S, self._sweep, loop)
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for pool in self._pools.values():
+            if pool.active:
+                self._busy_at = now
+                for connection in tuple(pool.active):
+                    connection.check(now)
+            pool.expire(now - self._idle_expiry_s)
+        if now - self._busy_at < SWEEP_LINGER_S:
+            self._timer = loop.call_later(SWEEP_S, self._sweep, loop)
+            return
+        self._is_sweeping = False
+        for origin in [origin for origin, pool in self._pools.items() if pool.open == 0]:
+            del self._pools[origin]  # an origin that left the config leaves nothing behind
+        idle_since = [since for pool in self._pools.values() if (since := pool.idle_since()) is not None]
+        delay = min(idle_since) + self._idle_expiry_s - now if idle_since else None
+        self._timer = None if delay is None else loop.call_later(max(delay, SWEEP_S), self._sweep, loop)
+
+
+def _closed_error() -> TransportError:
+    return TransportError(FailureKind.CONNECT, "donut is shutting down: its upstream transport is closed")

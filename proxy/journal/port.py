@@ -1,0 +1,44 @@
+"""The port between the journal's queue and a store. `sqlite.py` implements it; PostgreSQL comes with the shared state (issue 04)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from proxy.journal.records import ExchangeRecord
+
+
+class JournalStore(Protocol):
+    async def open(self) -> None:
+        """Connect and migrate. Raises StoreError when the store can not be used at all (bad path, schema from the future)."""
+        ...
+
+    async def write(self, batch: Sequence[ExchangeRecord]) -> None:
+        """Write all of `batch` in one transaction, or raise StoreError and write none. Writing an id again changes nothing."""
+        ...
+
+    async def usage(self, since: float, until: float, by: str) -> list[dict[str, Any]]:
+        """Totals between two epoch times, grouped by one of `model`, `replica`, `provider`, `harness`, `key`, `day`, `status`."""
+        ...
+
+    async def exchange(self, exchange_id: str) -> dict[str, Any] | None:
+        """One exchange with its attempts and decision, by decision id or request id; None when unknown."""
+        ...
+
+    async def recent(self, limit: int) -> list[dict[str, Any]]:
+        """The newest exchanges first, without their decisions."""
+        ...
+
+    async def calibration(self) -> dict[str, float]:
+        """Logical model id → reported ÷ estimated input tokens over its recent answers that reported usage."""
+        ...
+
+    async def delete_before(self, epoch_s: float, limit: int) -> int:
+        """Delete at most `limit` exchanges older than `epoch_s`, attempts included; how many went."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class StoreError(Exception):
+    """The store refused a batch or a query. `str()` says why, without secrets."""

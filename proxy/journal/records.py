@@ -1,0 +1,84 @@
+"""What the journal remembers: one ExchangeRecord per client request, one AttemptRecord per try. No prompts, no answers, no keys."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any
+
+from routing.types import Usage
+
+
+class Status(enum.StrEnum):
+    """How an exchange or an attempt ended."""
+
+    OK = "ok"
+    UPSTREAM_ERROR = "upstream_error"
+    TRUNCATED = "truncated"
+    """The upstream's answer ended before its terminal event, after commit."""
+    CLIENT_GONE = "client_gone"
+    REFUSED = "refused"
+    """donut itself said no: nothing could take it, or the request was wrong."""
+    INTERNAL_ERROR = "internal_error"
+    """A bug in donut. Never expected; counted so that it is seen."""
+
+
+@dataclass(slots=True)
+class AttemptRecord:
+    number: int
+    """1 for the first try."""
+    replica_id: str
+    provider_id: str
+    upstream_model: str
+    started_at: float
+    """Seconds since the epoch."""
+    status: Status = Status.OK
+    failure_kind: str | None = None
+    failure_message: str | None = None
+    upstream_status: int | None = None
+    upstream_request_id: str | None = None
+    connection_reused: bool = False
+    queue_s: float = 0.0
+    connect_s: float = 0.0
+    ttft_s: float | None = None
+    """From the attempt's start to the first content byte."""
+    between_tokens_s: float | None = None
+    """Mean gap between content events after the first."""
+    total_s: float = 0.0
+    usage: Usage | None = None
+    """None when nothing was generated as far as donut saw."""
+    cost_usd: float | None = None
+    """None when the price is unknown: never zero for want of a price."""
+    price_version: str | None = None
+
+
+@dataclass(slots=True)
+class ExchangeRecord:
+    id: str
+    """The decision id: what `x-donut-decision` shows and `donut explain` takes."""
+    request_id: str
+    started_at: float
+    dialect: str
+    requested_model: str
+    harness: str = "unknown"
+    client_key: str | None = None
+    """The name of the client key, never the key."""
+    stream: bool = False
+    input_tokens_estimated: int = 0
+    status: Status = Status.OK
+    http_status: int = 0
+    logical_model_id: str | None = None
+    replica_id: str | None = None
+    provider_id: str | None = None
+    tier: str | None = None
+    use_case: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    total_s: float = 0.0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    decision: dict[str, Any] | None = None
+    """`routing.explain.as_record` of the last decision; `routing.explain.told` makes it readable."""
+    summary: str = ""
+    """The decision in one line of English."""
+    attempts: list[AttemptRecord] = field(default_factory=list)
