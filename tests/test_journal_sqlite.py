@@ -75,7 +75,7 @@ async def test_writing_an_id_again_changes_nothing(tmp_path: Path) -> None:
     assert (read(tmp_path / "j.db", "SELECT * FROM exchanges"), read(tmp_path / "j.db", "SELECT * FROM attempts")) == before
 
 
-@pytest.mark.parametrize("count", [1, 31, 32, 33, 64, 100])
+@pytest.mark.parametrize("count", [1, 2, 63, 255, 256, 257, 700])
 async def test_batches_of_any_size_arrive_whole_and_in_order(tmp_path: Path, count: int) -> None:
     await written(tmp_path / "j.db", *(exchange(n, attempts=[attempt(1), attempt(2)]) for n in range(count)))
     assert [row["id"] for row in read(tmp_path / "j.db", "SELECT id FROM exchanges ORDER BY rowid")] == [f"d{n:06d}" for n in range(count)]

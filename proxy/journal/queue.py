@@ -24,8 +24,10 @@ from proxy.journal.spill import import_spills, write_spill
 
 _log = structlog.get_logger("donut.journal")
 
-_BATCH_ROWS = 500
-"""Rows per transaction, and how many waiting rows wake the writer before its time."""
+_WAKE_ROWS = 500
+"""That many waiting rows wake the writer before its time."""
+_BATCH_ROWS = 2000
+"""Rows per transaction. Only a writer that fell behind sees so many, and large batches are how it catches up."""
 _BACKOFF_FIRST_S = 0.1
 _BACKOFF_LAST_S = 2.0
 _GIVE_UP_S = 1.0
@@ -106,7 +108,7 @@ class JournalQueue:
         else:
             self._pending.append((size, record))
             self._pending_bytes += size
-            if len(self._pending) == _BATCH_ROWS:
+            if len(self._pending) == _WAKE_ROWS:
                 self._wake.set()
         self._unannounced.append(record)
         if self._log_timer is None:
