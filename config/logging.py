@@ -12,6 +12,9 @@ import structlog
 
 from proxy.access_log import WriteLines
 
+_TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+"""Frames without their variables, in which headers with keys and bodies with prompts stand."""
+
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -20,11 +23,11 @@ def configure(style: Literal["auto", "pretty", "json"], level: str) -> WriteLine
     pretty = sys.stderr.isatty() if style == "auto" else style == "pretty"
     shared: list[Any] = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=not pretty)]
     if pretty:
-        ending: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        ending: list[Any] = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         factory: Any = structlog.PrintLoggerFactory(sys.stderr)
     else:
         # Tracebacks become data: one line per event is what a log shipper can read.
-        ending = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer(serializer=_dumps)]
+        ending = [structlog.processors.ExceptionRenderer(_TRACEBACKS), structlog.processors.JSONRenderer(serializer=_dumps)]
         factory = structlog.BytesLoggerFactory(sys.stderr.buffer)
     structlog.configure(
         processors=[*shared, *ending],

@@ -6,6 +6,7 @@ Lines end in LF, CRLF or CR. Bytes that leave a splitter are the bytes that went
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 MAX_EVENT_BYTES = 1024 * 1024
 """An unfinished event beyond this is let through unread: memory per stream stays bounded whatever the upstream sends."""
@@ -24,18 +25,17 @@ def last_boundary(data: bytes) -> int:
     return end if end > 1 else 0
 
 
-def event_end(data: bytes, start: int) -> int:
-    """The index behind the event that begins at `start`: behind its blank line, or the end of `data`."""
+def events(data: bytes) -> list[bytes]:
+    """Cut complete events apart; each piece keeps its closing blank line, so joining them gives `data` back."""
     if b"\r" not in data:
-        at = data.find(b"\n\n", start)
-        return at + 2 if at >= 0 else len(data)
-    match = _BOUNDARY.search(data, start)
-    return match.end() if match else len(data)
-
-
-def event_start(data: bytes, start: int, inside: int) -> int:
-    """Where the event around the index `inside` begins; `start` is the beginning of some event before it."""
-    return start + last_boundary(data[start:inside])
+        pieces = data.split(b"\n\n")
+        rest = pieces.pop()
+        found = [piece + b"\n\n" for piece in pieces]
+        return [*found, rest] if rest else found
+    cuts = [0, *(match.end() for match in _BOUNDARY.finditer(data))]
+    if cuts[-1] < len(data):
+        cuts.append(len(data))
+    return [data[start:end] for start, end in pairwise(cuts)]
 
 
 def payload(event: bytes) -> bytes | None:

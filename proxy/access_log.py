@@ -15,8 +15,17 @@ WriteLines = Callable[[list[tuple[str, dict[str, Any]]]], None]
 
 
 def log_to(write: WriteLines) -> Callable[[Sequence[ExchangeRecord]], None]:
-    """A function that logs every record it is given. Nothing of the prompt or the answer is in a line, and no key."""
-    return lambda records: write([("info" if record.status in _QUIET else "warning", fields(record)) for record in records])
+    """A function for the journal's queue: puts each record's decision into words, and logs it.
+
+    Nothing of the prompt or the answer is in a line, and no key.
+    """
+
+    def log(records: Sequence[ExchangeRecord]) -> None:
+        for record in records:
+            record.describe()
+        write([("info" if record.status in _QUIET else "warning", fields(record)) for record in records])
+
+    return log
 
 
 def fields(record: ExchangeRecord) -> dict[str, Any]:

@@ -5,16 +5,16 @@ Plain ASGI on purpose: no BaseHTTPMiddleware, no task group, no request object o
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from providers.dialects import Dialect, ErrorReply
-from providers.transport.port import Headers, header
+from providers.transport.port import Headers
 from proxy.auth import presented_keys
 from proxy.downstream import Downstream, Receive, Scope, Send
 from proxy.exchange import Exchange
 from proxy.gateway import Gateway
 from proxy.guard import is_allowed_host, is_allowed_origin
+from proxy.journal.records import ExchangeRecord
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -35,16 +35,16 @@ class App:
         self._pages = pages
         self._lifespan = lifespan
         self._error_body = error_body
-        self._id_prefix = secrets.token_hex(6)
-        self._id_count = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._lifespan(scope, receive, send)
             return
         headers: Headers = scope["headers"]
-        request_id = self._request_id(headers)
-        owner, refusal = self._guard(scope["path"], headers, scope.get("query_string", b""))
+        by_name = dict(headers)
+        decision_id = self._gateway.next_id()
+        request_id = _request_id(by_name) or decision_id
+        owner, refusal = self._guard(scope["path"], by_name, scope.get("query_string", b""))
         if refusal is not None:
             await self._reply(scope, send, refusal, request_id)
             return
@@ -55,20 +55,19 @@ class App:
             reply = ErrorReply(405, "method_not_allowed", f"{scope['path']} takes POST, not {scope['method']}.")
             await self._reply(scope, send, reply, request_id, [(b"allow", b"POST")])
         else:
-            exchange = Exchange(self._gateway, dialect, Downstream(scope, send), headers, request_id)
-            exchange.record.client_key = owner
-            await exchange.run(receive)
+            record = ExchangeRecord(decision_id, request_id, self._gateway.wall(), dialect.name, "", client_key=owner)
+            await Exchange(self._gateway, dialect, Downstream(scope, send), headers, record).run(receive, by_name)
 
-    def _guard(self, path: str, headers: Headers, query_string: bytes) -> tuple[str | None, ErrorReply | None]:
+    def _guard(self, path: str, headers: Mapping[bytes, bytes], query_string: bytes) -> tuple[str | None, ErrorReply | None]:
         """(name of the client's key, why it may not pass). The only place that lets requests in."""
         serving = self._gateway.serving
         if serving.allowed_hosts is not None:
-            host = header(headers, b"host")
+            host = headers.get(b"host")
             if not is_allowed_host(host, serving.allowed_hosts):
                 shown = (host or b"").decode("latin-1")
                 message = f"Host {shown!r} is not this server's name. Add it to server.allowed_hosts if it should be."
                 return None, ErrorReply(421, "unknown_host", message)
-            if not is_allowed_origin(header(headers, b"origin"), serving.allowed_hosts):
+            if not is_allowed_origin(headers.get(b"origin"), serving.allowed_hosts):
                 return None, ErrorReply(403, "foreign_origin", "Web pages of other origins may not use this server.")
         if serving.keys.is_open or path in OPEN_PATHS:
             return None, None
@@ -81,14 +80,14 @@ class App:
         where = "Send one of server.api_keys as Authorization: Bearer, x-api-key, x-goog-api-key or ?key=."
         return None, ErrorReply(401, "invalid_api_key", f"{wrong} {where}")
 
-    def _request_id(self, headers: Headers) -> str:
-        """The client's own id where it is harmless, else a new one."""
-        given = header(headers, b"x-request-id")
-        if given and len(given) <= REQUEST_ID_LENGTH and given.isascii() and (text := given.decode("ascii")).isprintable():
-            return text
-        self._id_count += 1
-        return f"req-{self._id_prefix}-{self._id_count:x}"
-
     async def _reply(self, scope: Scope, send: Send, reply: ErrorReply, request_id: str, more: Headers | None = None) -> None:
         headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode()), *(more or [])]
         await Downstream(scope, send).reply(reply.status, headers, self._error_body(reply))
+
+
+def _request_id(headers: Mapping[bytes, bytes]) -> str | None:
+    """The client's own id where it is harmless; None when donut's decision id has to do."""
+    given = headers.get(b"x-request-id")
+    if given and len(given) <= REQUEST_ID_LENGTH and given.isascii() and (text := given.decode("ascii")).isprintable():
+        return text
+    return None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from providers.transport.decoding import decoded
 from providers.transport.port import Answer, Headers, TransportError, UpstreamRequest, header
 from proxy.gateway import Gateway
 from proxy.headers import to_upstream
 from proxy.journal.records import AttemptRecord, Status
+from proxy.redact import redacted, without_secrets
 from proxy.relay import Relay, Relayed
 from proxy.serving import Serving
 from routing.calibration import Calibration
@@ -70,7 +71,7 @@ class Attempt:
                 await self._read_refusal(answer)
             else:
                 self._relay = relay
-                self._conclude(await relay.run(decoded(answer)))
+                self._conclude(await relay.run(decoded(answer), self._without_our_keys))
         finally:
             answer.close()
 
@@ -111,8 +112,13 @@ class Attempt:
                 body += data
         except TransportError:
             pass  # the status is enough to go on; what came of the body may still explain it
-        self.refused = Refused(answer.status, plain.headers, body)
+        body = self._without_our_keys(body)
+        headers = [(name, self._without_our_keys(value)) for name, value in plain.headers]
+        self.refused = Refused(answer.status, headers, body)
         self._fail(self.upstream.kind.classify(answer.status, answer.headers, body))
+
+    def _without_our_keys(self, data: bytes) -> bytes:
+        return without_secrets(data, self.upstream.headers)
 
     def _conclude(self, relayed: Relayed) -> None:
         self._take_usage(relayed)
@@ -126,6 +132,10 @@ class Attempt:
             self._fail(relayed.failure, Status.TRUNCATED if committed and is_cut else Status.UPSTREAM_ERROR)
 
     def _fail(self, failure: Failure, status: Status = Status.UPSTREAM_ERROR) -> None:
+        # Whatever it says is stored, logged and shown: some upstreams repeat the key that they refuse.
+        failure = replace(failure, message=redacted(failure.message, self.upstream.headers))
+        if self.record.upstream_request_id is not None:
+            self.record.upstream_request_id = redacted(self.record.upstream_request_id, self.upstream.headers)
         self.failure = failure
         self.record.failure_kind = failure.kind.value
         self.record.failure_message = failure.message

@@ -7,8 +7,6 @@ import hmac
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl
 
-from providers.transport.port import Headers
-
 CARRIERS = (b"x-api-key", b"x-goog-api-key")
 """Headers that hold the bare key: Anthropic's and Google's clients use nothing else."""
 
@@ -37,15 +35,13 @@ class KeyRing:
         return found
 
 
-def presented_keys(headers: Headers | Mapping[bytes, bytes], query_string: bytes) -> list[bytes]:
+def presented_keys(headers: Mapping[bytes, bytes], query_string: bytes) -> list[bytes]:
     """Every key a request carries, in any of the places clients put it: each is tried, since harnesses send several."""
-    found: list[bytes] = []
-    for name, value in headers.items() if isinstance(headers, Mapping) else headers:
-        if name == b"authorization":
-            scheme, _, rest = value.partition(b" ")
-            found.append(rest.strip() if scheme.lower() == b"bearer" and rest else value)
-        elif name in CARRIERS:
-            found.append(value)
+    found = [value for name in CARRIERS if (value := headers.get(name)) is not None]
+    authorization = headers.get(b"authorization")
+    if authorization is not None:
+        scheme, _, rest = authorization.partition(b" ")
+        found.append(rest.strip() if scheme.lower() == b"bearer" and rest else authorization)
     if b"key=" in query_string:
         found += [value.encode() for name, value in parse_qsl(query_string.decode("latin-1")) if name == "key"]
     return found

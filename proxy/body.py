@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
-
-from providers.transport.port import Headers, header
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
@@ -25,9 +23,9 @@ class ClientDisconnectedError(Exception):
     """The client left before its body was complete."""
 
 
-async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
+async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
     """The whole body. Raises BodyError (over `limit` bytes: before a byte is buffered if the client declared its length)."""
-    declared = header(headers, b"content-length")
+    declared = headers.get(b"content-length")
     if declared is not None and declared.isdigit() and int(declared) > limit:
         raise BodyError(413, _too_large(limit))
     message = await receive()
@@ -38,7 +36,7 @@ async def read_body(receive: Receive, headers: Headers, limit: int) -> bytes:
         body = await _read_rest(receive, body, limit)
     if len(body) > limit:
         raise BodyError(413, _too_large(limit))
-    encoding = header(headers, b"content-encoding")
+    encoding = headers.get(b"content-encoding")
     return body if encoding is None else decompress(body, encoding, limit)
 
 

@@ -25,6 +25,17 @@ class Connection(Protocol):
         """Call `on_lost` once when the client goes away; None stops watching. Calls at once if it has already gone."""
         ...
 
+    def reply(self, status: int, headers: Headers, body: bytes) -> bool:
+        """Write a whole answer at once, if the client takes it without waiting; False when it has to go through ASGI.
+
+        `headers` are complete (content-length too) and hold visible ASCII: the caller made them or a parser checked them.
+        """
+        ...
+
+    def begin_stream(self, status: int, headers: Headers, piece: bytes) -> bool:
+        """The same for the head and first piece of a chunked answer."""
+        ...
+
     def write_piece(self, data: bytes) -> bool:
         """Write a piece of a chunked answer at once, if the client takes it without waiting; False when it has to go through ASGI."""
         ...
@@ -50,10 +61,15 @@ class Downstream:
         self.status = 0
         self.bytes_out = 0
 
-    async def start(self, status: int, headers: Headers) -> None:
+    async def start(self, status: int, headers: Headers, piece: bytes = b"") -> None:
+        """The head of an answer, with its first piece if there is one."""
         self.has_started = True
         self.status = status
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        self.bytes_out += len(piece)
+        if not self.connection.begin_stream(status, headers, piece):
+            await self._send({"type": "http.response.start", "status": status, "headers": headers})
+            if piece:
+                await self._send({"type": "http.response.body", "body": piece, "more_body": True})
 
     async def write(self, data: bytes) -> None:
         """Forward a piece. Waits while the client reads more slowly than donut writes: this wait is the back-pressure."""
@@ -67,5 +83,10 @@ class Downstream:
 
     async def reply(self, status: int, headers: Headers, body: bytes) -> None:
         """A whole answer at once."""
-        await self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
-        await self.end(body)
+        self.has_started = True
+        self.status = status
+        self.bytes_out += len(body)
+        headers = [*headers, (b"content-length", b"%d" % len(body))]
+        if not self.connection.reply(status, headers, body):
+            await self._send({"type": "http.response.start", "status": status, "headers": headers})
+            await self._send({"type": "http.response.body", "body": body})

@@ -7,6 +7,7 @@ One object per exchange, no task of its own, no await in any `finally`: cancelli
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -39,7 +40,8 @@ STOPPING = Failure(FailureKind.CLIENT_GONE, "donut was stopped in the middle of 
 
 
 class Exchange:
-    def __init__(self, gateway: Gateway, dialect: Dialect, downstream: Downstream, headers: Headers, request_id: str) -> None:
+    def __init__(self, gateway: Gateway, dialect: Dialect, downstream: Downstream, headers: Headers, record: ExchangeRecord) -> None:
+        """`record` has been begun; it is finished and handed over when the exchange ends."""
         self._gateway = gateway
         self._serving = gateway.serving
         self._dialect = dialect
@@ -51,38 +53,48 @@ class Exchange:
         self._attempt: Attempt | None = None
         self._decision: Decision | None = None
         self._upstream: Upstream | None = None
-        self._deadline: asyncio.Timeout | None = None
+        self._deadline = 0
+        """The ticket of the deadline while it runs."""
+        self._deadline_s = 0.0
+        self._is_too_late = False
         self._is_draining = False
         self._is_debug = False
-        self.record = ExchangeRecord(gateway.next_id(), request_id, gateway.wall(), dialect.name, "")
+        self.record = record
 
-    async def run(self, receive: Receive) -> None:
-        """Serve the request. Raises CancelledError only when the server itself is stopping."""
+    async def run(self, receive: Receive, by_name: Mapping[bytes, bytes]) -> None:
+        """Serve the request; `by_name` are its headers again, for looking one up.
+
+        Raises CancelledError only when the server itself is stopping.
+        """
         self._task = asyncio.current_task()
         self._gateway.in_flight += 1
         self._downstream.connection.watch(self._client_left)
         try:
-            await self._serve(receive)
+            await self._serve(receive, by_name)
         except asyncio.CancelledError:
-            if not self._is_client_gone:
+            if self._is_client_gone:
+                self._abandon(GONE, Status.CLIENT_GONE)
+            elif self._is_too_late:
+                await self._too_late()
+            else:
                 await self._say_goodbye()
                 raise
-            self._abandon(GONE, Status.CLIENT_GONE)
         except ClientDisconnectedError:
             self.record.status = Status.CLIENT_GONE
         except Exception as error:  # noqa: BLE001 - the outermost edge: a bug must not cost the row, nor show a traceback to a user
             await self._crashed(error)
         finally:
             self._downstream.connection.watch(None)
+            self._gateway.deadlines.stop(self._deadline)
             self._gateway.in_flight -= 1
             self._gateway.draining -= self._is_draining
             self._finish()
 
     # Reading
 
-    async def _serve(self, receive: Receive) -> None:
+    async def _serve(self, receive: Receive, by_name: Mapping[bytes, bytes]) -> None:
         try:
-            body = await read_body(receive, self._headers, self._serving.limits.body_bytes)
+            body = await read_body(receive, by_name, self._serving.limits.body_bytes)
         except BodyError as error:
             await self._refuse(ErrorReply(error.status, "request_too_large" if error.status == 413 else "invalid_request", str(error)))
             return
@@ -101,7 +113,9 @@ class Exchange:
             return
         self.record.harness = demand.harness
         self.record.use_case = demand.use_case.value
-        await self._within_deadline(body, data, ask, demand, steering.deadline_s or self._serving.limits.deadline_s)
+        self._deadline_s = steering.deadline_s or self._serving.limits.deadline_s
+        self._deadline = self._gateway.deadlines.start(self._deadline_s, self._deadline_passed)
+        await self._attempts(body, data, ask, demand)
 
     def _note_request(self, ask: Ask, steering: Steering) -> None:
         self.record.requested_model = ask.model
@@ -110,14 +124,6 @@ class Exchange:
         self._is_debug = steering.debug
 
     # Attempts
-
-    async def _within_deadline(self, body: bytes, data: dict[str, Any], ask: Ask, demand: Demand, deadline_s: float) -> None:
-        """One deadline for the whole chain of attempts; the commit takes it away (`_commit`)."""
-        try:
-            async with asyncio.timeout(deadline_s) as self._deadline:
-                await self._attempts(body, data, ask, demand)
-        except TimeoutError:
-            await self._reply_error(errors.deadline_passed(deadline_s), Status.UPSTREAM_ERROR)
 
     async def _attempts(self, body: bytes, data: dict[str, Any], ask: Ask, demand: Demand) -> None:
         router, limits = self._serving.router, self._serving.limits
@@ -151,20 +157,12 @@ class Exchange:
         self.record.attempts.append(attempt.record)
         prepared = self._dialect.prepare(body, data, ask, attempt.upstream.replica.upstream_model)
         relay = Relay(self._downstream, self._dialect, ask, self._serving.limits, self._commit)
-        try:
-            await attempt.run(prepared, self._headers, relay)
-        except asyncio.CancelledError:
-            if self._deadline is not None and self._deadline.expired():
-                attempt.abandon(Failure(FailureKind.STALLED, "no content within the exchange's deadline"), Status.UPSTREAM_ERROR)
-            raise
+        await attempt.run(prepared, self._headers, relay)
 
     def _commit(self, answer: Answer) -> Headers:
         """The first content byte goes out now: no other replica may answer, and the deadline has done its work."""
-        assert self._deadline is not None
         assert self._attempt is not None
-        assert self._upstream is not None
-        if not self._deadline.expired():
-            self._deadline.reschedule(None)
+        self._gateway.deadlines.stop(self._deadline)
         self._attempt.committed(is_stream=self.record.stream)
         return [*to_client(answer.headers), *self._own_headers()]
 
@@ -182,6 +180,18 @@ class Exchange:
         gateway.draining += 1
         self._is_draining = True
         asyncio.get_running_loop().call_later(upstream.drain_s, task.cancel)
+
+    def _deadline_passed(self) -> None:
+        """Called by the sweep: one deadline covers the whole chain of attempts until the commit takes it away."""
+        if not self._downstream.has_started and self._task is not None:
+            self._is_too_late = True
+            self._task.cancel()
+
+    async def _too_late(self) -> None:
+        assert self._task is not None
+        self._task.uncancel()
+        self._abandon(Failure(FailureKind.STALLED, "no content within the exchange's deadline"), Status.UPSTREAM_ERROR)
+        await self._reply_error(errors.deadline_passed(self._deadline_s), Status.UPSTREAM_ERROR)
 
     def _abandon(self, failure: Failure, status: Status) -> None:
         self.record.status = status
@@ -213,9 +223,7 @@ class Exchange:
             replica = self._upstream.replica
             record.logical_model_id, record.replica_id = replica.logical_model_id, replica.id
             record.provider_id, record.tier = replica.provider_id, replica.tier.value
-        if self._decision is not None:
-            record.decision = explain.as_record(self._decision)
-            record.summary = explain.in_words(self._decision, record.decision["selected_because"])
+        record.last_decision = self._decision
         gateway.put(record)
 
     # Errors

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 
+from proxy.deadlines import Deadlines
 from proxy.journal.records import ExchangeRecord
 from proxy.serving import Serving
 
@@ -25,6 +26,7 @@ class Gateway:
         self.put = put
         self.now = now
         self.wall = wall
+        self.deadlines = Deadlines(now)
         self.in_flight = 0
         self.draining = 0
         """Answers being read to their end for accounting only, their clients gone."""

@@ -53,8 +53,12 @@ class Relay:
         self._early_commit: asyncio.Task[None] | None = None
         self.result = Relayed()
 
-    async def run(self, answer: Answer) -> Relayed:
-        """Carry `answer` to its end. Raises nothing of the upstream's; cancellation passes through, with `result` up to date."""
+    async def run(self, answer: Answer, redact: Callable[[bytes], bytes]) -> Relayed:
+        """Carry `answer` to its end. Raises nothing of the upstream's; cancellation passes through, with `result` up to date.
+
+        `redact` takes our keys out of an error event, the one place in a stream where an upstream might name them.
+        """
+        self._redact = redact
         try:
             first = await answer.read()
             if looks_like_sse(first):
@@ -75,6 +79,8 @@ class Relay:
         write = self._downstream.write
         while data:
             out = scanner.feed(data)
+            if scanner.failure is not None:
+                out = self._redact(out)
             if self._early_commit is not None:
                 await self._finish_early_commit()
             if self._downstream.has_started:
@@ -91,6 +97,8 @@ class Relay:
 
     async def _stream_ended(self, answer: Answer, scanner: StreamScanner) -> None:
         rest = scanner.finish()
+        if scanner.failure is not None:
+            rest = self._redact(rest)
         self._note(scanner)
         if self._early_commit is not None:
             await self._finish_early_commit()
@@ -145,9 +153,7 @@ class Relay:
             self._prelude_timer.cancel()
         held = self._prelude[0] if len(self._prelude) == 1 else b"".join(self._prelude)
         self._prelude = []
-        await self._downstream.start(answer.status, self._on_commit(answer))
-        if held:
-            await self._downstream.write(held)
+        await self._downstream.start(answer.status, self._on_commit(answer), held)
 
     # An answer in one piece
 
@@ -173,14 +179,13 @@ class Relay:
 
     async def _pass_through(self, answer: Answer, data: bytes) -> None:
         """A large answer (thousands of embeddings): commit, then pump without holding it."""
-        await self._downstream.start(answer.status, self._on_commit(answer))
-        tail = b""
-        size = 0
-        while data:
+        await self._downstream.start(answer.status, self._on_commit(answer), data)
+        tail = data[-TAIL_BYTES:]
+        size = len(data)
+        while data := await answer.read():
             size += len(data)
             tail = (tail + data)[-TAIL_BYTES:]
             await self._downstream.write(data)
-            data = await answer.read()
         facts = self._dialect.read_large_answer(tail, size)
         self.result.usage = facts.usage
         self.result.output_tokens_estimated = facts.output_tokens_estimated

@@ -5,14 +5,17 @@ uvicorn tells an application of a disconnect only through `receive()`, which wou
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import resource
+import socket
 from collections.abc import Callable
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from providers.transport.port import Headers
 from proxy.downstream import CONNECTION
 
 BACKLOG = 4096
@@ -24,6 +27,12 @@ class DonutProtocol(HttpToolsProtocol):
 
     _on_lost: Callable[[], None] | None = None
     _is_lost = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # uvloop does this by itself; asyncio does not for sockets that do not name their protocol, and socket.create_server's do not.
+        # Without it Nagle and delayed acknowledgements hold the second piece of an answer back for 40 ms.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -51,8 +60,41 @@ class DonutProtocol(HttpToolsProtocol):
         else:
             self._on_lost = on_lost
 
+    # What uvicorn's `send` does, in one write and without judging every header again: half of a small answer's cost. Anything
+    # out of the ordinary (a paused writer, HTTP/1.0, a client that left) returns False and takes uvicorn's own way.
+
+    def reply(self, status: int, headers: Headers, body: bytes) -> bool:
+        cycle = self.cycle
+        if not self._may_begin(cycle):
+            return False
+        self.transport.write(self._head(status, headers) + body)
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        cycle.message_event.set()
+        cycle.on_response()
+        return True
+
+    def begin_stream(self, status: int, headers: Headers, piece: bytes) -> bool:
+        cycle = self.cycle
+        if not self._may_begin(cycle):
+            return False
+        head = self._head(status, [*headers, (b"transfer-encoding", b"chunked")])
+        self.transport.write(b"%b%x\r\n%b\r\n" % (head, len(piece), piece) if piece else head)
+        cycle.response_started = cycle.chunked_encoding = True
+        cycle.waiting_for_100_continue = False
+        return True
+
+    def _may_begin(self, cycle: RequestResponseCycle) -> bool:
+        if self.pipeline or self.flow.write_paused:  # with pipelined requests waiting, `cycle` is not the one that runs
+            return False
+        return cycle.keep_alive and not cycle.disconnected and not cycle.response_started and cycle.scope["method"] != "HEAD"
+
+    def _head(self, status: int, headers: Headers) -> bytes:
+        lines = [b"%b: %b\r\n" % pair for pair in self.server_state.default_headers]
+        lines += [b"%b: %b\r\n" % pair for pair in headers]
+        return STATUS_LINE[status] + b"".join(lines) + b"\r\n"
+
     def write_piece(self, data: bytes) -> bool:
-        """What uvicorn's `send` does for a piece, without its dict and its coroutine: a third of a streamed piece's cost."""
         cycle = self.cycle
         if self.flow.write_paused or cycle.disconnected or not cycle.chunked_encoding:
             return False

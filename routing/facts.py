@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from routing.types import Usage
+from routing.types import Usage, Word
 
 
-class FailureKind(enum.StrEnum):
+class FailureKind(Word):
     CONNECT = "connect"
     """No connection, no TLS session, no name: nothing of the request was answered."""
     OVERLOADED = "overloaded"

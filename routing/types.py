@@ -11,7 +11,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
-class ModelTier(enum.StrEnum):
+class Word(enum.StrEnum):
+    """A closed vocabulary. Hashes as the text it is: the Enum class's own hash runs in Python, five times as slow."""
+
+    __hash__ = str.__hash__
+
+
+class ModelTier(Word):
     """How capable a model is, or must be. Ordered from cheap to dear by `TIER_ORDER`."""
 
     MICRO = "micro"
@@ -23,7 +29,7 @@ class ModelTier(enum.StrEnum):
 TIER_ORDER: tuple[ModelTier, ...] = (ModelTier.MICRO, ModelTier.SMALL, ModelTier.MID, ModelTier.FRONTIER)
 
 
-class UseCase(enum.StrEnum):
+class UseCase(Word):
     CHAT = "chat"
     CODE = "code"
     SEARCH = "search"
@@ -31,14 +37,14 @@ class UseCase(enum.StrEnum):
     VISION = "vision"
 
 
-class Objective(enum.StrEnum):
+class Objective(Word):
     AUTO = "auto"
     COST_SPEED = "cost_speed"
     BALANCED = "balanced"
     QUALITY = "quality"
 
 
-class LocalPreference(enum.StrEnum):
+class LocalPreference(Word):
     PREFERRED = "preferred"
     REQUIRED = "required"
     DISABLED = "disabled"
@@ -116,7 +122,7 @@ class ModelReplica:
         object.__setattr__(self, "tier_index", TIER_ORDER.index(self.tier))
 
 
-class TargetKind(enum.StrEnum):
+class TargetKind(Word):
     REPLICA = "replica"
     MODEL = "model"
     TIER = "tier"
@@ -152,7 +158,7 @@ class Demand(NamedTuple):
         return self.input_tokens_estimated + self.output_tokens_estimated
 
 
-class RejectReason(enum.StrEnum):
+class RejectReason(Word):
     """Why a gate shut. The vocabulary is closed: a new gate adds its word here."""
 
     ALREADY_TRIED = "already_tried"

@@ -131,7 +131,7 @@ async def test_b8_a_locked_database_delays_rows_and_nothing_else(tmp_path: Path)
     assert state.written == 0
     assert state.pending == count
     assert state.failing_since is not None
-    assert slowest_s < 0.2  # far below the lock: a put that waited would have taken two seconds
+    assert slowest_s < 1.0  # a put that waited for the lock would have taken two seconds
     assert queue.snapshot().failing_since is None
     assert [line["event"] for line in logs if line["log_level"] == "warning"] == ["journal_failing", "journal_recovered"]
     await queue.aclose(5)

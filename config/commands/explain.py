@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,18 +57,20 @@ COMMAND = explain
 
 
 def _print(exchange: dict[str, Any], out: Console) -> None:
-    for label, text in _facts(exchange):
-        out.print(f"{label:<9} {shown(text)}", soft_wrap=True)
-    decision = exchange["decision"]
-    if decision is not None:
-        for label, text in _decision_facts(decision):
-            out.print(f"{label:<9} {shown(text)}", soft_wrap=True)
-        if decision.get("candidates"):
-            out.print(_candidates(decision["candidates"], decision.get("weights") or {}))
-        if decision.get("rejected_candidates"):
-            out.print(_rejected(decision["rejected_candidates"]))
-    if exchange["attempts"]:
-        out.print(_attempts(exchange["attempts"]))
+    decision = exchange["decision"] or {}
+    _print_facts(_facts(exchange), out)
+    _print_facts(_decision_facts(decision), out)
+    for attempt in exchange["attempts"]:
+        _print_facts(_attempt_facts(attempt), out)
+    if decision.get("candidates"):
+        out.print(_candidates(decision["candidates"], decision.get("weights") or {}))
+    if decision.get("rejected_candidates"):
+        out.print(_rejected(decision["rejected_candidates"]))
+
+
+def _print_facts(facts: Iterable[tuple[str, str]], out: Console) -> None:
+    for label, text in facts:
+        out.print(f"{label:<10} {shown(text)}", soft_wrap=True)
 
 
 def _facts(exchange: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -137,24 +139,16 @@ def _rejected(rejected: Sequence[dict[str, Any]]) -> Table:
     return table
 
 
-def _attempts(attempts: Sequence[dict[str, Any]]) -> Table:
-    table = Table(title="Attempts", title_justify="left", box=box.SIMPLE, pad_edge=False)
-    for heading in ("#", "replica", "outcome", "queue", "connect", "first token", "between", "total", "input", "cached", "output", "cost"):
-        table.add_column(heading, overflow="fold", justify="left" if heading in ("replica", "outcome") else "right")
-    for attempt in attempts:
-        connect = "reused" if attempt["connection_reused"] else _seconds(attempt["connect_s"])
-        table.add_row(
-            str(attempt["number"]),
-            shown(attempt["replica_id"]),
-            shown(_outcome(attempt)),
-            _seconds(attempt["queue_s"]),
-            connect,
-            _seconds(attempt["ttft_s"]),
-            _seconds(attempt["between_tokens_s"]),
-            _seconds(attempt["total_s"]),
-            *_tokens(attempt),
-        )
-    return table
+def _attempt_facts(attempt: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """One try in labelled lines: a table of all this would need 160 columns."""
+    yield f"attempt {attempt['number']}", f"{attempt['replica_id']}: {_outcome(attempt)}"
+    connected = "reused" if attempt["connection_reused"] else _seconds(attempt["connect_s"])
+    yield (
+        "",
+        f"queue {_seconds(attempt['queue_s'])}, connection {connected}, first token {_seconds(attempt['ttft_s'])}, "
+        f"between tokens {_seconds(attempt['between_tokens_s'])}, total {_seconds(attempt['total_s'])}",
+    )
+    yield "", _tokens(attempt)
 
 
 def _outcome(attempt: dict[str, Any]) -> str:
@@ -166,14 +160,18 @@ def _outcome(attempt: dict[str, Any]) -> str:
     return ", ".join(words)
 
 
-def _tokens(attempt: dict[str, Any]) -> tuple[str, str, str, str]:
-    """Input, cached input, output, cost; `~` before what donut estimated."""
+def _tokens(attempt: dict[str, Any]) -> str:
+    """Tokens and cost; `~` before what donut estimated."""
     tokens, mark = (attempt["reported"], "") if attempt["reported"] else (attempt["estimated"], "~")
     if tokens is None:
-        return "–", "–", "–", "–"
+        return "no tokens"
     total = tokens["input_uncached"] + tokens["cache_read"] + tokens["cache_write"]
-    cost = money(attempt["cost_usd"], estimated=bool(mark))
-    return f"{mark}{total:,}", f"{mark}{tokens['cache_read']:,}", f"{mark}{tokens['output']:,}", cost
+    version = f" (price: {attempt['price_version']})" if attempt["price_version"] else ""
+    return (
+        f"input {mark}{total:,} tokens (cache read {mark}{tokens['cache_read']:,}, cache write {mark}{tokens['cache_write']:,}), "
+        f"output {mark}{tokens['output']:,} (reasoning {mark}{tokens['reasoning']:,}), "
+        f"cost {money(attempt['cost_usd'], estimated=bool(mark))}{version}"
+    )
 
 
 def _seconds(value: float | None) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 import orjson
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
 from config.commands._journal import ask, console, find_journal, journal_options, money, shown
@@ -21,7 +22,7 @@ _COUNTS = (
     "estimated_input", "estimated_output", "cost_usd_estimated", "unpriced", "ttft_count",
 )  # fmt: skip
 
-# Heading, column, shown even when it is zero in every row.
+# Heading, column, and whether it is shown even when it is zero in every row.
 _COLUMNS: tuple[tuple[str, str, bool], ...] = (
     ("exchanges", "exchanges", True),
     ("ok", "ok", True),
@@ -36,6 +37,8 @@ _COLUMNS: tuple[tuple[str, str, bool], ...] = (
     ("~input", "estimated_input", False),
     ("~output", "estimated_output", False),
 )
+
+_UNLIMITED = 10_000
 
 _HELP = """
 Show tokens and cost from the journal, while the server runs or not.
@@ -99,7 +102,9 @@ def usage(*, by: str, since: float, until: float, as_json: bool, config_file: Pa
     elif not rows:
         click.echo(f"Nothing between {iso(since)} and {iso(until)} in {path}. A longer span: --since 30d")
     else:
-        console().print(_table(by, f"{iso(since)} – {iso(until)}", rows, sums))
+        out = console()
+        out.print(f"{iso(since)} – {iso(until)}")
+        _print(out, by, rows, sums)
 
 
 COMMAND = usage
@@ -115,14 +120,25 @@ def totals(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     return sums
 
 
-def _table(by: str, title: str, rows: Sequence[dict[str, Any]], sums: dict[str, Any]) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False, show_footer=len(rows) > 1)
-    table.add_column(by, footer="total", overflow="fold")
+def _print(out: Console, by: str, rows: Sequence[dict[str, Any]], sums: dict[str, Any]) -> None:
+    """A table where it fits; on a narrow terminal a paragraph per row, since a folded figure is misread."""
     columns = [(heading, name) for heading, name, always in _COLUMNS if always or sums[name]]
+    table = _table(by, columns, rows, sums)
+    if out.measure(table, options=out.options.update_width(_UNLIMITED)).maximum <= out.width:
+        out.print(table)
+        return
+    for row in [*rows, {**sums, "key": "total"}] if len(rows) > 1 else rows:
+        figures = ", ".join(f"{heading} {row[name]:,}" for heading, name in columns if row[name])
+        out.print(f"{shown(row['key'])}\n  {figures}\n  cost {_cost(row)}, first token {_first_token(row)}", soft_wrap=True)
+
+
+def _table(by: str, columns: Sequence[tuple[str, str]], rows: Sequence[dict[str, Any]], sums: dict[str, Any]) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False, padding=(0, 1, 0, 0), show_footer=len(rows) > 1)
+    table.add_column(by, footer="total", no_wrap=True)
     for heading, name in columns:
-        table.add_column(heading, footer=f"{sums[name]:,}", justify="right")
-    table.add_column("cost", footer=_cost(sums), justify="right")
-    table.add_column("first token", footer=_first_token(sums), justify="right")
+        table.add_column(heading.replace(" ", "\n"), footer=f"{sums[name]:,}", justify="right", no_wrap=True)
+    table.add_column("cost", footer=_cost(sums), justify="right", no_wrap=True)
+    table.add_column("first\ntoken", footer=_first_token(sums), justify="right", no_wrap=True)
     for row in rows:
         table.add_row(shown(row["key"]), *(f"{row[name]:,}" for _, name in columns), _cost(row), _first_token(row))
     return table

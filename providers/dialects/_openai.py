@@ -15,11 +15,13 @@ from routing.calibration import tokens_from_bytes
 from routing.facts import Failure, FailureKind
 from routing.types import Usage
 
+USUAL_MEMBERS = 3
+"""prompt_tokens, completion_tokens, total_tokens: with nothing more there is nothing more to look for."""
+
 END_EVENTS = b"data: [DONE]\n\n"
 
 _USAGE_TAIL = re.compile(rb'"usage"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
 _USAGE_OBJECT = re.compile(rb'"usage"\s*:\s*\{')
-_MARKS = (b"[DONE]", b'"finish_reason":"', b'"finish_reason": "', b'"error"')
 _ERROR_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
@@ -69,14 +71,19 @@ def read_usage(usage: object) -> Usage | None:
     prompt, output = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
     if not prompt and not output:
         return None
-    details = usage.get("prompt_tokens_details")
-    details = details if isinstance(details, dict) else {}
-    # DeepSeek reports the hit beside the details, not in them.
-    cache_read = min(prompt, _count(details.get("cached_tokens")) or _count(usage.get("prompt_cache_hit_tokens")))
-    cache_write = min(prompt - cache_read, _count(details.get("cache_write_tokens")) or _count(usage.get("cache_creation_input_tokens")))
-    out_details = usage.get("completion_tokens_details")
-    reasoning = _count(out_details.get("reasoning_tokens")) if isinstance(out_details, dict) else 0
-    return Usage(prompt - cache_read - cache_write, cache_read, cache_write, output, min(reasoning, output) if output else reasoning)
+    cache_read = cache_write = reasoning = 0
+    if len(usage) > USUAL_MEMBERS:
+        details = usage.get("prompt_tokens_details")
+        if isinstance(details, dict):
+            cache_read = _count(details.get("cached_tokens"))
+            cache_write = _count(details.get("cache_write_tokens"))
+        # DeepSeek reports the hit beside the details, Anthropic's relays the write.
+        cache_read = min(prompt, cache_read or _count(usage.get("prompt_cache_hit_tokens")))
+        cache_write = min(prompt - cache_read, cache_write or _count(usage.get("cache_creation_input_tokens")))
+        out_details = usage.get("completion_tokens_details")
+        if isinstance(out_details, dict):
+            reasoning = min(output, _count(out_details.get("reasoning_tokens")))
+    return Usage(prompt - cache_read - cache_write, cache_read, cache_write, output, reasoning)
 
 
 def error_object(reply: ErrorReply) -> dict[str, Any]:
@@ -187,19 +194,13 @@ class ChoiceScanner:
 
     def _scan(self, data: bytes) -> bytes:
         """Read what must be read of complete events; returns them without those that the client must not see."""
-        position, size = 0, len(data)
+        position = 0
         hidden: list[tuple[int, int]] = []
-        while position < size:
-            if self.has_content:
-                # Everything up to the event with the next mark is plain content: counted, not parsed.
-                mark = _next_mark(data, position)
-                start = size if mark < 0 else sse.event_start(data, position, mark)
-                self.content_events += data.count(b'"choices"', position, start)
-                position = start
-                if mark < 0:
-                    break
-            end = sse.event_end(data, position)
-            if not self._read_event(data[position:end]):
+        for event in sse.events(data):
+            end = position + len(event)
+            if self.has_content and not _is_marked(event):
+                self.content_events += b'"choices"' in event  # a comment is no token
+            elif not self._read_event(event):
                 hidden.append((position, end))
             position = end
         return _without(data, hidden) if hidden else data
@@ -247,22 +248,18 @@ class ChoiceScanner:
 
 
 def _is_marked(data: bytes) -> bool:
-    """Could there be a mark in `data`? Written out: this runs for every piece of every stream."""
-    return b"[DONE]" in data or b'"usage"' in data or b'"error"' in data or b'"finish_reason":"' in data or b'"finish_reason": "' in data
-
-
-def _next_mark(data: bytes, position: int) -> int:
-    """Where from `position` on the first sign of an end, of usage or of an error stands; -1 when all is plain content.
+    """Could an end, usage or an error stand in `data`? Written out: this runs for every piece of every stream.
 
     Inside JSON strings the quotes are escaped, so prose never matches. `"finish_reason":null` and `"usage":null` stand in every chunk
     of some servers and mean nothing.
     """
-    marks = [at for mark in _MARKS if (at := data.find(mark, position)) >= 0]
-    if data.find(b'"usage"', position) >= 0:
-        found = _USAGE_OBJECT.search(data, position)
-        if found is not None:
-            marks.append(found.start())
-    return min(marks) if marks else -1
+    return (
+        b"[DONE]" in data
+        or b'"error"' in data
+        or b'"finish_reason":"' in data
+        or b'"finish_reason": "' in data
+        or (b'"usage"' in data and _USAGE_OBJECT.search(data) is not None)
+    )
 
 
 def _without(data: bytes, hidden: list[tuple[int, int]]) -> bytes:

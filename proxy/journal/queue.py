@@ -263,7 +263,7 @@ class JournalQueue:
 def _size(record: ExchangeRecord) -> int:
     """Estimated bytes that `record` keeps alive. Counting the parts is enough: the texts in them are short or shared."""
     size = _RECORD_BYTES + _ATTEMPT_BYTES * len(record.attempts)
-    decision = record.decision
-    if decision is not None:
-        size += _CANDIDATE_BYTES * len(decision.get("candidates", ())) + _REJECT_BYTES * len(decision.get("rejected_candidates", ()))
+    if record.last_decision is not None:
+        evidence = record.last_decision.evidence
+        size += _CANDIDATE_BYTES * len(evidence.candidates) + _REJECT_BYTES * len(evidence.rejected)
     return size

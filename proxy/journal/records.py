@@ -6,7 +6,8 @@ import enum
 from dataclasses import dataclass, field
 from typing import Any
 
-from routing.types import Usage
+from routing import explain
+from routing.types import Decision, Usage
 
 
 class Status(enum.StrEnum):
@@ -77,8 +78,17 @@ class ExchangeRecord:
     total_s: float = 0.0
     bytes_in: int = 0
     bytes_out: int = 0
+    last_decision: Decision | None = None
+    """As the router made it. `describe` puts it into plain values, behind the queue: no request waits for words."""
     decision: dict[str, Any] | None = None
     """`routing.explain.as_record` of the last decision; `routing.explain.told` makes it readable."""
     summary: str = ""
     """The decision in one line of English."""
     attempts: list[AttemptRecord] = field(default_factory=list)
+
+    def describe(self) -> None:
+        """Fill `decision` and `summary` from `last_decision`."""
+        if self.last_decision is not None:
+            self.decision = explain.as_record(self.last_decision)
+            self.summary = explain.in_words(self.last_decision, self.decision["selected_because"])
+            self.last_decision = None

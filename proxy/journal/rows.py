@@ -97,10 +97,10 @@ def _attempt_row(exchange_id: str, attempt: AttemptRecord) -> Row:
 
 
 def _usage_columns(usage: Usage | None) -> Row:
-    """Five reported columns, then five estimated ones; one half is always NULL."""
+    """Five reported columns, then five estimated ones; one half is always NULL. In the order of Usage's fields."""
     if usage is None:
         return _NO_USAGE
-    tokens = (usage.input_uncached, usage.cache_read, usage.cache_write, usage.output, usage.reasoning)
+    tokens = usage[:5]
     return tokens + _NO_TOKENS if usage.reported else _NO_TOKENS + tokens
 
 

@@ -87,18 +87,24 @@ def read_spill(file: Path) -> Iterator[ExchangeRecord]:
 
 def _line(record: ExchangeRecord) -> bytes:
     try:
-        return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+        return orjson.dumps(record, default=_usage_dict, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:
         # The same odd values that the store's second try replaces; see rows.decision_text.
-        return orjson.dumps(orjson.loads(decision_text(_as_dict(record))), option=orjson.OPT_APPEND_NEWLINE)
+        return decision_text(_as_dict(record)).encode() + b"\n"
+
+
+def _usage_dict(value: Any) -> dict[str, Any]:
+    """orjson's hook for what it does not know: Usage is a tuple, and its fields are wanted by name."""
+    if isinstance(value, Usage):
+        return value._asdict()
+    raise TypeError(type(value).__name__)
 
 
 def _as_dict(record: ExchangeRecord) -> dict[str, Any]:
     fields = {name: getattr(record, name) for name in ExchangeRecord.__slots__}
     fields["attempts"] = [{name: getattr(attempt, name) for name in AttemptRecord.__slots__} for attempt in record.attempts]
     for attempt in fields["attempts"]:
-        if attempt["usage"] is not None:
-            attempt["usage"] = {name: getattr(attempt["usage"], name) for name in Usage.__slots__}
+        attempt["usage"] = None if attempt["usage"] is None else attempt["usage"]._asdict()
     return fields
 
 
