@@ -11,8 +11,13 @@ from itertools import pairwise
 MAX_EVENT_BYTES = 1024 * 1024
 """An unfinished event beyond this is let through unread: memory per stream stays bounded whatever the upstream sends."""
 
-_BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n|\r\n\r(?!\n)|\r\r\n")
+_BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n|\n\r(?!\n)|\r\r\n")
 _LINE = re.compile(rb"\r\n|\n|\r")
+_BOM = b"\xef\xbb\xbf"
+_BEFORE_FIRST = _BOM + b" \r\n"
+_FIRST_WORDS = (b"data:", b"event:", b":", b"id:", b"retry:")
+SNIFF_BYTES = 4096
+"""How much white space may come before it has to be clear what an answer is."""
 
 
 def last_boundary(data: bytes) -> int:
@@ -40,13 +45,19 @@ def events(data: bytes) -> list[bytes]:
 
 def payload(event: bytes) -> bytes | None:
     """The event's data lines joined by LF; None for a comment or an event without data."""
-    if event.startswith(b"data: ") and event.count(b"\n") == 2 and b"\r" not in event:
+    if event.startswith(b"data: ") and event.endswith(b"\n\n") and event.count(b"\n") == 2 and b"\r" not in event:
         return event[6:-2]  # one line and its blank line: what nearly every upstream sends
-    lines = [line[5:].removeprefix(b" ") for line in _LINE.split(event) if line.startswith(b"data:")]
+    # A byte order mark may stand before a stream's first event.
+    lines = [line[5:].removeprefix(b" ") for line in _LINE.split(event.removeprefix(_BOM)) if line.startswith(b"data:")]
     return b"\n".join(lines) if lines else None
 
 
 def looks_like_sse(data: bytes) -> bool:
     """Does a body that begins with `data` look like an event stream? Some backends send one without a content type."""
-    start = data.lstrip(b"\xef\xbb\xbf \r\n")[:6]
-    return start.startswith((b"data:", b"event:", b":", b"id:", b"retry:"))
+    return data.lstrip(_BEFORE_FIRST)[:6].startswith(_FIRST_WORDS)
+
+
+def may_become_sse(data: bytes) -> bool:
+    """Is `data` too little to tell? A few bytes, or only white space, as some upstreams send it while they think."""
+    start = data.lstrip(_BEFORE_FIRST)
+    return len(data) <= SNIFF_BYTES and any(word.startswith(start) for word in _FIRST_WORDS)

@@ -147,7 +147,7 @@ class Exchange:
                 self._note_failure(failure)
                 return
             tried |= {decision.replica.id}
-            if not failure.policy.try_elsewhere or len(tried) >= limits.max_attempts:
+            if not failure.policy.try_elsewhere or len(tried) >= limits.max_attempts or self._is_client_gone:
                 await self._reply_failure(last, len(tried))
                 return
 
@@ -173,7 +173,8 @@ class Exchange:
         self._is_client_gone = True
         task, upstream, gateway = self._task, self._upstream, self._gateway
         assert task is not None
-        wants_drain = upstream is not None and upstream.on_disconnect is OnDisconnect.DRAIN and self._downstream.has_started
+        is_answered = self._downstream.has_started or not self.record.stream
+        wants_drain = upstream is not None and upstream.on_disconnect is OnDisconnect.DRAIN and is_answered
         if upstream is None or not wants_drain or gateway.draining >= upstream.drain_max_concurrent:
             task.cancel()
             return
@@ -215,10 +216,10 @@ class Exchange:
     def _finish(self) -> None:
         record, gateway = self.record, self._gateway
         record.total_s = gateway.now() - self._began
-        record.http_status = 499 if record.status is Status.CLIENT_GONE else self._downstream.status
-        record.bytes_out = self._downstream.bytes_out
         if self._is_client_gone:
             record.status = Status.CLIENT_GONE
+        record.http_status = 499 if record.status is Status.CLIENT_GONE else self._downstream.status
+        record.bytes_out = self._downstream.bytes_out
         if self._upstream is not None:
             replica = self._upstream.replica
             record.logical_model_id, record.replica_id = replica.logical_model_id, replica.id

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from providers.dialects import Ask, Dialect, ErrorReply, StreamScanner
-from providers.sse import looks_like_sse
+from providers.sse import looks_like_sse, may_become_sse
 from providers.transport.port import Answer, Headers, TransportError
 from proxy.downstream import Downstream
 from proxy.serving import Limits
@@ -61,7 +61,9 @@ class Relay:
         self._redact = redact
         try:
             first = await answer.read()
-            if looks_like_sse(first):
+            while not (is_stream := looks_like_sse(first)) and may_become_sse(first) and (more := await answer.read()):
+                first += more
+            if is_stream:
                 await self._stream(answer, first)
             else:
                 await self._whole(answer, first)

@@ -21,7 +21,7 @@ NAMES_REMEMBERED = 4096
 
 
 class OnDisconnect(enum.StrEnum):
-    """What happens to the upstream's answer when the client leaves after commit."""
+    """What happens to the upstream's answer when the client leaves a stream after commit, or an answer in one piece at any time."""
 
     CANCEL = "cancel"
     """Close the upstream connection; bill the estimate."""

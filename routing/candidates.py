@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,9 +19,16 @@ class Candidates(NamedTuple):
 
     replicas: Sequence[ModelReplica]
     states: Sequence[ReplicaState]
+    smallest_window: float = math.inf
+    """Tokens; a prompt below it fits everywhere, so that nobody need be asked."""
+
+    @staticmethod
+    def of(replicas: Sequence[ModelReplica], states: Sequence[ReplicaState]) -> Candidates:
+        windows = [replica.context_window for replica in replicas if replica.context_window is not None]
+        return Candidates(replicas, states, min(windows, default=math.inf))
 
     def only(self, indices: Sequence[int]) -> Candidates:
-        return Candidates([self.replicas[i] for i in indices], [self.states[i] for i in indices])
+        return Candidates([self.replicas[i] for i in indices], [self.states[i] for i in indices], self.smallest_window)
 
 
 class Question(NamedTuple):
@@ -29,6 +37,8 @@ class Question(NamedTuple):
     demand: Demand
     now_s: float
     tried: frozenset[str]
+    all_well: bool = False
+    """True when no replica anywhere is ejected, on probation or rate limited: the usual case, in which no gate need look."""
 
 
 DemandKind = tuple[object, ...]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from routing.calibration import Calibration
-from routing.health import HealthState
+from routing.health import Health, HealthState
 from routing.types import Demand
 
 LATENCY_SMOOTHING = 0.2
@@ -35,6 +35,7 @@ class Reservation(NamedTuple):
     tokens: int
     demand: Demand
     is_probe: bool
+    """Was the replica ejected or on probation when it was chosen?"""
 
 
 class Fleet:
@@ -44,6 +45,7 @@ class Fleet:
         self._calibrations = {model_id: Calibration(ratio) for model_id, ratio in (input_ratios or {}).items()}
         self._open: dict[int, Reservation] = {}
         self._next_reservation = 1
+        self._unwell: set[str] = set()
 
     def state(self, replica_id: str) -> ReplicaState:
         found = self._states.get(replica_id)
@@ -56,6 +58,19 @@ class Fleet:
         if found is None:
             found = self._calibrations[logical_model_id] = Calibration()
         return found
+
+    @property
+    def all_well(self) -> bool:
+        """Is no replica ejected, on probation or rate limited?"""
+        return not self._unwell
+
+    def note_health(self, replica_id: str) -> None:
+        """Its health may have changed. A rate limit counts until the next success, even when its time is over: that is only slower."""
+        health = self.state(replica_id).health
+        if health.health is Health.HEALTHY and not health.limited_until_s:
+            self._unwell.discard(replica_id)
+        else:
+            self._unwell.add(replica_id)
 
     @property
     def open_reservations(self) -> int:

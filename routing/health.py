@@ -61,15 +61,22 @@ def advance(state: HealthState, now_s: float) -> None:
         state.probe = None
 
 
-def succeeded(state: HealthState) -> None:
+def succeeded(state: HealthState, now_s: float, *, was_probe: bool) -> None:
+    """One attempt ended well. An answer that began before the trouble proves nothing about now: only a probe heals.
+
+    A rate limit stays until its time in any case: an old stream that ends well has not raised the limit.
+    """
+    if state.health is not Health.HEALTHY and not was_probe:
+        return
     state.health = Health.HEALTHY
     state.consecutive_failures = 0
     state.ejections = 0
     state.ejected_until_s = 0.0
-    state.limit_level = 0
-    state.limited_until_s = 0.0
     state.probe = None
-    state.reason = ""
+    if now_s >= state.limited_until_s:
+        state.limit_level = 0
+        state.limited_until_s = 0.0
+        state.reason = ""
 
 
 def failed(state: HealthState, failure: Failure, now_s: float) -> None:

@@ -77,7 +77,7 @@ class Router:
 
         A Dispatch holds a reservation that exactly one AttemptFinished or AttemptFailed must settle.
         """
-        question = Question(demand, now_s, tried)
+        question = Question(demand, now_s, tried, self.fleet.all_well)
         standing = self._standing(question)
         rejects, doubted = _judge(standing.passed, question, self._passing_gates)
         eligible = _without(standing.passed, rejects)
@@ -93,7 +93,7 @@ class Router:
         if not eligible.replicas:
             eligible = _least_bad(standing.all, rejects)
             panic = bool(eligible.replicas)
-        factors = {factor.name: tuple(factor.score(eligible, question)) for factor in self._factors}
+        factors = {factor.name: factor.score(eligible, question) for factor in self._factors}
         scores = self._weighted(factors, len(eligible.replicas))
         evidence = Evidence(
             demand.target,
@@ -101,7 +101,7 @@ class Router:
             scores,
             factors,
             self._weights,
-            tuple(rejects),
+            rejects,
             panic,
             standing.spilled_from,
             notes,
@@ -109,7 +109,7 @@ class Router:
         if not eligible.replicas:
             return _refusal(rejects, now_s, evidence)
         winner = _best(eligible.replicas, scores)
-        is_probe = self.fleet.state(winner.id).health.health is Health.PROBATION
+        is_probe = self.fleet.state(winner.id).health.health is not Health.HEALTHY
         reservation = self.fleet.reserve(winner.id, winner.logical_model_id, demand, is_probe=is_probe)
         return Dispatch(winner, reservation, evidence)
 
@@ -124,7 +124,8 @@ class Router:
                 held = self.fleet.settle(reservation)
                 state = self.fleet.state(held.replica_id)
                 state.finished += 1
-                succeeded(state.health)
+                succeeded(state.health, now_s, was_probe=held.is_probe)
+                self.fleet.note_health(held.replica_id)
                 if usage.reported:
                     self.fleet.calibration(held.logical_model_id).learn_input(held.demand.input_tokens_estimated, usage.input)
             case AttemptFailed(reservation, failure):
@@ -133,6 +134,7 @@ class Router:
                 if failure.policy.blames_replica:
                     state.failed += 1
                 failed(state.health, failure, now_s)
+                self.fleet.note_health(held.replica_id)
             case _:
                 assert_never(fact)
 
@@ -142,20 +144,20 @@ class Router:
         found = self._verdicts.get(kind)
         if found is None:
             replicas, spilled_from = _replicas_of(question.demand.target, self.catalog)
-            candidates = Candidates(replicas, [self.fleet.state(replica.id) for replica in replicas])
+            candidates = Candidates.of(replicas, [self.fleet.state(replica.id) for replica in replicas])
             rejects, doubted = _judge(candidates, question, self._standing_gates)
             found = Standing(candidates, _without(candidates, rejects), rejects, doubted, spilled_from)
             if len(self._verdicts) < VERDICTS_REMEMBERED:
                 self._verdicts[kind] = found
         return found
 
-    def _weighted(self, factors: Mapping[str, tuple[float, ...]], count: int) -> tuple[float, ...]:
+    def _weighted(self, factors: Mapping[str, Sequence[float]], count: int) -> list[float]:
         totals = [0.0] * count
+        weights = self._weights
         for name, column in factors.items():
-            weight = self._weights[name]
-            if weight:
+            if weight := weights[name]:
                 totals = [total + weight * value for total, value in zip(totals, column, strict=True)]
-        return tuple(totals)
+        return totals
 
 
 def _judge(candidates: Candidates, question: Question, gates: Sequence[Gate]) -> tuple[list[Reject], list[Reject]]:

@@ -6,7 +6,7 @@ What is made per request is a NamedTuple: as immutable as a frozen dataclass, an
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -190,12 +190,12 @@ class Evidence(NamedTuple):
     """
 
     target: Target
-    candidates: tuple[str, ...]
-    """Ids of the eligible replicas, best first."""
-    scores: tuple[float, ...]
-    factors: Mapping[str, tuple[float, ...]]
+    candidates: Sequence[str]
+    """Ids of the eligible replicas, in the catalog's order; `explain.told` sorts them by merit."""
+    scores: Sequence[float]
+    factors: Mapping[str, Sequence[float]]
     weights: Mapping[str, float]
-    rejected: tuple[Reject, ...]
+    rejected: Sequence[Reject]
     panic: bool = False
     """True when every candidate was ejected and the least bad one was chosen anyway (Envoy's and Finagle's word)."""
     spilled_from: ModelTier | None = None

@@ -16,6 +16,7 @@ from tests.serving import Donut, config_for
 from tests.streams import CHAT, End, Framing, RawClient, ask, chunk, event, play, playing
 from tests.upstreams import Handler, ReceivedRequest, ScriptedUpstream, answer, eventually, saying
 
+HELLO = [{"role": "user", "content": "Hi"}]
 ROLE = chunk(role="assistant", content="")
 STOP = chunk("stop")
 DONE = b"data: [DONE]\n\n"
@@ -67,7 +68,7 @@ class Stages:
 async def leave(donut: Donut, *, stream: bool = True, after_frames: int = 0, end: End = End.FIN, upstream: ScriptedUpstream) -> None:
     """Ask, read `after_frames` content chunks once the upstream has the request, and hang up."""
     async with RawClient(donut.port) as client:
-        client.send(ask(stream=stream) if stream else {"model": "test-model", "messages": [{"role": "user", "content": "Hi"}]})
+        client.send(ask(stream=stream) if stream else {"model": "test-model", "messages": HELLO})
         await eventually(lambda: bool(upstream.requests))
         if after_frames:
             await client.read_head()
@@ -249,7 +250,7 @@ async def test_b2_nobody_else_is_asked_for_a_client_that_left(tmp_path: Path) ->
     async with ScriptedUpstream(failing(stages)) as one, ScriptedUpstream(failing(stages)) as two:
         async with Donut(config_for(one.port, two.port, provider_more=DRAIN), tmp_path) as donut:
             async with RawClient(donut.port) as client:
-                client.send({"model": "test-model", "messages": []})
+                client.send({"model": "test-model", "messages": HELLO})
                 await eventually(lambda: stages.served == 1)
                 client.close()
             await eventually(lambda: donut.runtime.gateway.draining == 1)
@@ -343,7 +344,7 @@ async def test_b7_an_unknown_price_is_null_and_counted_as_unpriced(tmp_path: Pat
         config = config.replace(", price: {input: 1, output: 2}", "", 1).replace("test-model", "odd-model", 1)
         async with Donut(config, tmp_path) as donut:
             for model in ("odd-model", "test-model", "odd-model"):
-                assert (await donut.client.post(CHAT, json={"model": model, "messages": []})).status_code == 200
+                assert (await donut.client.post(CHAT, json={"model": model, "messages": HELLO})).status_code == 200
             await donut.wait_for_rows(3)
             attempts = donut.rows("attempts")
             assert sorted((row["replica_id"], row["cost_usd"], row["price_version"]) for row in attempts if row["cost_usd"]) == [
@@ -356,7 +357,7 @@ async def test_b7_an_unknown_price_is_null_and_counted_as_unpriced(tmp_path: Pat
     assert (by_model["odd-model"]["cost_usd"], by_model["odd-model"]["unpriced"]) == (None, 2)
     assert (by_model["test-model"]["cost_usd"], by_model["test-model"]["unpriced"]) == (pytest.approx(140 / 1e6), 0)
     assert (said["totals"]["unpriced"], said["totals"]["cost_usd"]) == (2, pytest.approx(140 / 1e6))
-    assert "?" in next(line for line in table.splitlines() if line.startswith("odd-model"))
+    assert "?" in next(line for line in table.splitlines() if "odd-model" in line)
 
 
 async def test_b7_a_price_of_which_half_is_known_is_unknown_and_free_is_not(tmp_path: Path) -> None:
@@ -365,7 +366,7 @@ async def test_b7_a_price_of_which_half_is_known_is_unknown_and_free_is_not(tmp_
             folder = tmp_path / str(cost)
             folder.mkdir()
             async with Donut(config_for(upstream.port).replace("{input: 1, output: 2}", price), folder) as donut:
-                await donut.client.post(CHAT, json={"model": "test-model", "messages": []})
+                await donut.client.post(CHAT, json={"model": "test-model", "messages": HELLO})
                 _, attempt = await only_row(donut)
                 assert attempt["cost_usd"] == cost
 
@@ -433,7 +434,7 @@ async def test_each_try_has_a_row_of_its_own(tmp_path: Path) -> None:
     good = saying(answer(whole(usage=OPENAI_USAGE), headers=b"x-request-id: up-77\r\n"))
     async with ScriptedUpstream(bad) as first, ScriptedUpstream(good) as second:
         async with Donut(config_for(first.port, second.port), tmp_path) as donut:
-            got = await donut.client.post(CHAT, json={"model": "test-model", "messages": []})
+            got = await donut.client.post(CHAT, json={"model": "test-model", "messages": HELLO})
             assert (got.status_code, got.headers["x-donut-attempts"], got.headers["x-donut-replica"]) == (200, "2", "p1/up-model")
             (exchange,) = await donut.wait_for_rows(1)
             failed, ok = donut.rows("attempts")
@@ -457,7 +458,7 @@ async def test_each_try_has_a_row_of_its_own(tmp_path: Path) -> None:
 async def test_a_decision_can_be_read_again_with_its_evidence(tmp_path: Path) -> None:
     async with ScriptedUpstream(saying(answer(whole(usage=OPENAI_USAGE)))) as upstream:
         async with Donut(config_for(upstream.port, upstream.port), tmp_path) as donut:
-            request = {"model": "test-model", "messages": []}
+            request = {"model": "test-model", "messages": HELLO}
             got = await donut.client.post(CHAT, json=request, headers={"x-donut-exclude": "p0"})
             await donut.wait_for_rows(1)
             by_decision, by_request = [
@@ -478,7 +479,7 @@ async def test_a_decision_can_be_read_again_with_its_evidence(tmp_path: Path) ->
 
 async def test_a_refusal_leaves_its_evidence_too(tmp_path: Path) -> None:
     async with ScriptedUpstream() as upstream, Donut(config_for(upstream.port), tmp_path) as donut:
-        got = await donut.client.post(CHAT, json={"model": "test-model", "messages": []}, headers={"x-donut-exclude": "p0"})
+        got = await donut.client.post(CHAT, json={"model": "test-model", "messages": HELLO}, headers={"x-donut-exclude": "p0"})
         assert got.status_code == 400
         (row,) = await donut.wait_for_rows(1)
         decision = json.loads(row["decision"])

@@ -418,7 +418,7 @@ async def test_a5_the_usage_that_donut_asked_for_is_removed_again_wherever_the_s
         for cut in range(1, len(stream)):
             assert (await client.ask(ask(usage=False, user=str(cut)))).body == expected, f"cut at {cut}"
         await donut.wait_for_rows(len(stream) - 1)
-        usage = {(row["input_uncached"], row["cache_read"], row["output"]) for row in donut.rows("attempts")}
+        usage = {(row["reported_input_uncached"], row["reported_cache_read"], row["reported_output"]) for row in donut.rows("attempts")}
         assert usage == {(4, 8, 4)}, "read from the chunk that the client never saw"
 
 
@@ -525,7 +525,7 @@ async def test_a11_a_json_answer_to_a_stream_request_passes_as_json(tmp_path: Pa
         got = await client.ask(ask())
         assert (got.status, got.body, got.headers["content-type"]) == (200, body, "application/json")
         await donut.wait_for_rows(1)
-        assert donut.rows("attempts")[0]["output"] == 2
+        assert donut.rows("attempts")[0]["reported_output"] == 2
 
 
 async def test_a11_a_json_error_in_a_200_to_a_stream_request_fails_over(tmp_path: Path) -> None:

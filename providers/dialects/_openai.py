@@ -72,7 +72,7 @@ def read_usage(usage: object) -> Usage | None:
     if not prompt and not output:
         return None
     cache_read = cache_write = reasoning = 0
-    if len(usage) > USUAL_MEMBERS:
+    if len(usage) > USUAL_MEMBERS or "total_tokens" not in usage:
         details = usage.get("prompt_tokens_details")
         if isinstance(details, dict):
             cache_read = _count(details.get("cached_tokens"))
@@ -154,7 +154,7 @@ class ChoiceScanner:
         self._ask = ask
         self._is_content = is_content
         self._held = b""
-        self._ended = 0
+        self._ended: set[int] = set()
         self.has_content = False
         self.is_finished = False
         self.usage: Usage | None = None
@@ -190,7 +190,11 @@ class ChoiceScanner:
 
     def finish(self) -> bytes:
         rest, self._held = self._held, b""
-        return self._scan(rest) if rest else b""
+        if rest:
+            rest = self._scan(rest)
+            if self.failure is not None:
+                rest += b"\n\n"  # an error event that lacked its blank line: what follows must not become part of it
+        return rest
 
     def _scan(self, data: bytes) -> bytes:
         """Read what must be read of complete events; returns them without those that the client must not see."""
@@ -203,6 +207,10 @@ class ChoiceScanner:
             elif not self._read_event(event):
                 hidden.append((position, end))
             position = end
+            if self.failure is not None:
+                # Nothing behind an error is forwarded, or what the client sees would depend on how the bytes were cut.
+                data, self._held = data[:end], b""
+                break
         return _without(data, hidden) if hidden else data
 
     def _read_event(self, event: bytes) -> bool:
@@ -229,10 +237,12 @@ class ChoiceScanner:
             self.usage = usage
         if chunk.get("error"):
             self.failure = failure_in(chunk, payload)
+            self.is_finished = False  # even behind a finish reason: the stream still needs an end
             return True
         choices = chunk.get("choices")
         if not choices:
-            return not (self._ask.strip_usage and usage is not None)
+            # Also where it says nothing: a client that did not ask for it may not survive an event without choices.
+            return not (self._ask.strip_usage and isinstance(chunk.get("usage"), dict))
         for choice in choices if isinstance(choices, list) else ():
             if not isinstance(choice, dict):
                 continue
@@ -240,9 +250,11 @@ class ChoiceScanner:
                 self.has_content = True
                 self.content_events += 1
             if choice.get("finish_reason"):
-                self._ended += 1
+                # By index: some servers repeat the reason, and one answer that ended twice is not two.
+                index = choice.get("index")
+                self._ended.add(index if isinstance(index, int) else 0)
                 self.has_content = True
-        if self._ended >= self._ask.answers:
+        if len(self._ended) >= self._ask.answers:
             self.is_finished = True
         return True
 

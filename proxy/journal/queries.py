@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from proxy.journal.rows import ATTEMPT_COLUMNS, EXCHANGE_COLUMNS
+from routing.explain import told
 
 # What an exchange, and what one of its attempts, is counted under. They differ where a request moved from one replica to
 # another: the exchange counts for the one that answered, the tokens and the cost for the one that spent them.
@@ -109,7 +110,8 @@ def exchange_dict(row: Mapping[str, Any]) -> dict[str, Any]:
     fields["stream"] = bool(fields["stream"])
     if fields.get("decision") is not None:
         # Not orjson: json also reads the NaN and Infinity that its own fallback spelling may hold.
-        fields["decision"] = json.loads(fields["decision"])
+        decision = json.loads(fields["decision"])
+        fields["decision"] = told(decision) if "ids" in decision else decision
     return fields
 
 

@@ -9,6 +9,8 @@ from routing.types import Reject, RejectReason
 
 def check(candidates: Candidates, question: Question) -> list[Reject]:
     tokens = question.demand.input_tokens_estimated
+    if tokens <= candidates.smallest_window:
+        return []
     return [
         Reject(replica.id, RejectReason.CONTEXT_TOO_SMALL, f"about {tokens} tokens of prompt, window {replica.context_window}")
         for replica in candidates.replicas

@@ -9,6 +9,8 @@ from routing.types import Reject, RejectReason
 
 
 def check(candidates: Candidates, question: Question) -> list[Reject]:
+    if question.all_well:
+        return []
     now_s = question.now_s
     rejects: list[Reject] = []
     for replica, state in zip(candidates.replicas, candidates.states, strict=True):
