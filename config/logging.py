@@ -36,8 +36,21 @@ def configure(style: Literal["auto", "pretty", "json"], level: str) -> WriteLine
         cache_logger_on_first_use=True,
     )
     # Libraries speak through the standard library: only what is worth a person's attention, in the same place.
-    logging.basicConfig(stream=sys.stderr, level=max(LEVELS[level], logging.WARNING), format="%(name)s: %(message)s", force=True)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s") if pretty else _JsonFormatter())
+    logging.basicConfig(handlers=[handler], level=max(LEVELS[level], logging.WARNING), force=True)
     return _write_pretty if pretty else _write_json(LEVELS[level])
+
+
+class _JsonFormatter(logging.Formatter):
+    """A library's line as one JSON object, its traceback included: a log shipper reads every line of ours."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said = {"event": record.getMessage(), "logger": record.name, "level": record.levelname.lower()}
+        if record.exc_info:
+            said["exception"] = self.formatException(record.exc_info)
+        said["timestamp"] = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        return _dumps(said).decode()
 
 
 def _dumps(event: dict[str, Any], **_options: Any) -> bytes:

@@ -66,7 +66,7 @@ def _read_one(steering: Steering, name: bytes, value: str) -> None:
         case b"x-donut-session":
             steering.session = value or None
         case b"x-donut-deadline-ms":
-            if not value.isdigit() or int(value) <= 0:
+            if not (value.isascii() and value.isdigit()) or int(value) <= 0:
                 raise BadRequestError(
                     f"x-donut-deadline-ms must be a positive number of milliseconds, not {value!r}", "x-donut-deadline-ms"
                 )

@@ -40,6 +40,10 @@ class Connection(Protocol):
         """Write a piece of a chunked answer at once, if the client takes it without waiting; False when it has to go through ASGI."""
         ...
 
+    def end_stream(self, data: bytes) -> bool:
+        """The same for the last piece of a chunked answer, with its end."""
+        ...
+
     def close_after_response(self) -> None:
         """Do not keep the connection alive past the answer under way."""
         ...
@@ -79,7 +83,8 @@ class Downstream:
 
     async def end(self, data: bytes = b"") -> None:
         self.bytes_out += len(data)
-        await self._send({"type": "http.response.body", "body": data})
+        if not self.connection.end_stream(data):
+            await self._send({"type": "http.response.body", "body": data})
 
     async def reply(self, status: int, headers: Headers, body: bytes) -> None:
         """A whole answer at once."""

@@ -97,6 +97,16 @@ class Relay:
             data = await answer.read()
         await self._stream_ended(answer, scanner)
 
+    async def _end_at_once(self, answer: Answer, scanner: StreamScanner, out: bytes) -> None:
+        """The last piece is here, and nothing comes behind it: one write instead of two."""
+        out += scanner.finish()
+        self._note(scanner)
+        if self._downstream.has_started:
+            await self._downstream.end(out)
+            return
+        self._stop_prelude_timer()
+        await self._downstream.reply(answer.status, self._on_commit(answer), b"".join((*self._prelude, out)))
+
     async def _stream_ended(self, answer: Answer, scanner: StreamScanner) -> None:
         rest = scanner.finish()
         if scanner.failure is not None:
@@ -163,7 +173,7 @@ class Relay:
         pieces = [first]
         size = len(first)
         while size <= WHOLE_BYTES:
-            data = await answer.read() if first else b""
+            data = b"" if not first or answer.has_ended() else await answer.read()
             if not data:
                 await self._reply(answer, b"".join(pieces))
                 return

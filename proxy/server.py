@@ -27,6 +27,7 @@ class DonutProtocol(HttpToolsProtocol):
 
     _on_lost: Callable[[], None] | None = None
     _is_lost = False
+    _is_last_answer = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -68,10 +69,9 @@ class DonutProtocol(HttpToolsProtocol):
         if not self._may_begin(cycle):
             return False
         self.transport.write(self._head(status, headers) + body)
-        cycle.response_started = cycle.response_complete = True
+        cycle.response_started = True
         cycle.waiting_for_100_continue = False
-        cycle.message_event.set()
-        cycle.on_response()
+        self._complete(cycle)
         return True
 
     def begin_stream(self, status: int, headers: Headers, piece: bytes) -> bool:
@@ -101,8 +101,28 @@ class DonutProtocol(HttpToolsProtocol):
         self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
         return True
 
+    def end_stream(self, data: bytes) -> bool:
+        cycle = self.cycle
+        if self.flow.write_paused or cycle.disconnected or not cycle.chunked_encoding or not cycle.keep_alive:
+            return False
+        self.transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n")
+        self._complete(cycle)
+        return True
+
+    @staticmethod
+    def _complete(cycle: RequestResponseCycle) -> None:
+        cycle.response_complete = True
+        cycle.message_event.set()
+        cycle.on_response()
+
     def close_after_response(self) -> None:
         self.cycle.keep_alive = False
+        self._is_last_answer = True  # with pipelined requests waiting, `cycle` is not the one that runs
+
+    def on_response_complete(self) -> None:
+        if self._is_last_answer:
+            self.transport.close()
+        super().on_response_complete()
 
     def abort(self) -> None:
         self.cycle.disconnected = True  # uvicorn then expects no more of this answer

@@ -49,6 +49,7 @@ class HealthState:
     ejected_until_s: float = 0.0
     limited_until_s: float = 0.0
     limit_level: int = 0
+    limit_reason: str = ""
     probe: int | None = None
     """The reservation of the one probe that is out, in PROBATION."""
     reason: str = ""
@@ -73,30 +74,37 @@ def succeeded(state: HealthState, now_s: float, *, was_probe: bool) -> None:
     state.ejections = 0
     state.ejected_until_s = 0.0
     state.probe = None
+    state.reason = ""
     if now_s >= state.limited_until_s:
         state.limit_level = 0
         state.limited_until_s = 0.0
-        state.reason = ""
+        state.limit_reason = ""
 
 
-def failed(state: HealthState, failure: Failure, now_s: float) -> None:
-    """One attempt failed. Only kinds that blame the replica move it towards ejection."""
+def failed(state: HealthState, failure: Failure, now_s: float, *, was_probe: bool) -> None:
+    """One attempt failed. Only kinds that blame the replica move it towards ejection.
+
+    An attempt that began before the ejection ends with the same trouble, not with a second one: ten streams that one restart cut
+    would otherwise cost a minute and not five seconds.
+    """
     if failure.kind is FailureKind.RATE_LIMITED:
         _limit(state, failure, now_s)
         return
     if not failure.policy.blames_replica:
         return
+    at_once = failure.kind in AT_ONCE
+    if state.health is not Health.HEALTHY and not was_probe and not at_once:
+        if state.health is Health.EJECTED:
+            state.ejected_until_s = max(state.ejected_until_s, now_s + _hint(failure))
+        return
     state.consecutive_failures += 1
     state.reason = f"{failure.kind}: {failure.message}"
-    at_once = failure.kind in AT_ONCE
     if at_once or state.health is Health.PROBATION or state.consecutive_failures >= CONSECUTIVE_FAILURES:
         _eject(state, failure, now_s, CREDENTIAL_EJECTION_S if at_once else 0.0)
 
 
 def _eject(state: HealthState, failure: Failure, now_s: float, at_least_s: float) -> None:
-    wait_s = max(at_least_s, min(EJECTION_CAP_S, EJECTION_BASE_S * 2.0**state.ejections))
-    if failure.retry_after_s is not None:
-        wait_s = max(wait_s, min(failure.retry_after_s, RATE_LIMIT_CAP_S))
+    wait_s = max(at_least_s, _hint(failure), min(EJECTION_CAP_S, EJECTION_BASE_S * 2.0**state.ejections))
     state.health = Health.EJECTED
     state.ejections = min(state.ejections + 1, 16)
     # The later deadline wins: a fresh, shorter ejection must not let the replica back early (litellm 40130).
@@ -105,10 +113,16 @@ def _eject(state: HealthState, failure: Failure, now_s: float, at_least_s: float
 
 
 def _limit(state: HealthState, failure: Failure, now_s: float) -> None:
-    hint = failure.retry_after_s
-    if hint is None:
-        hint = RATE_LIMIT_BASE_S * 2.0**state.limit_level
+    wait_s = _hint(failure)
+    if failure.retry_after_s is None:
+        if now_s < state.limited_until_s:
+            return  # sent before the limit was known: the same news, and no ground for a longer wait
+        wait_s = min(RATE_LIMIT_CAP_S, RATE_LIMIT_BASE_S * 2.0**state.limit_level)
         state.limit_level = min(state.limit_level + 1, 12)
-    state.limited_until_s = max(state.limited_until_s, now_s + min(hint, RATE_LIMIT_CAP_S))
-    if not state.reason:
-        state.reason = f"{failure.kind}: {failure.message}"
+    state.limited_until_s = max(state.limited_until_s, now_s + wait_s)
+    state.limit_reason = f"{failure.kind}: {failure.message}"
+
+
+def _hint(failure: Failure) -> float:
+    """How long the upstream itself asks to be left alone, as far as it is believed."""
+    return min(failure.retry_after_s or 0.0, RATE_LIMIT_CAP_S)

@@ -82,13 +82,12 @@ class Router:
         rejects, doubted = _judge(standing.passed, question, self._passing_gates)
         eligible = _without(standing.passed, rejects)
         rejects = [*standing.rejects, *rejects]
-        notes: tuple[str, ...] = ()
+        lifted: list[Reject] = []
         if not eligible.replicas and (doubted or standing.doubted) and demand.target.kind is not TargetKind.TIER:
             # The client named this model. What donut believes about it may be wrong; the upstream's own answer is not.
-            doubted = [*standing.doubted, *doubted]
+            lifted = [*standing.doubted, *doubted]
             rejects, _ = _judge(standing.all, question, self._binding_gates)
             eligible = _without(standing.all, rejects)
-            notes = tuple(f"{reject_in_words(reject)}, asked anyway: the client named it" for reject in doubted)
         panic = False
         if not eligible.replicas:
             eligible = _least_bad(standing.all, rejects)
@@ -104,7 +103,7 @@ class Router:
             rejects,
             panic,
             standing.spilled_from,
-            notes,
+            _notes(lifted, eligible) if lifted else (),
         )
         if not eligible.replicas:
             return _refusal(rejects, now_s, evidence)
@@ -133,7 +132,7 @@ class Router:
                 state = self.fleet.state(held.replica_id)
                 if failure.policy.blames_replica:
                     state.failed += 1
-                failed(state.health, failure, now_s)
+                failed(state.health, failure, now_s, was_probe=held.is_probe)
                 self.fleet.note_health(held.replica_id)
             case _:
                 assert_never(fact)
@@ -197,6 +196,12 @@ def _without(candidates: Candidates, rejects: Sequence[Reject]) -> Candidates:
         return candidates
     out = {reject.replica_id for reject in rejects}
     return candidates.only([i for i, replica in enumerate(candidates.replicas) if replica.id not in out])
+
+
+def _notes(lifted: Sequence[Reject], eligible: Candidates) -> tuple[str, ...]:
+    """What stands against the candidates that are asked all the same."""
+    asked = {replica.id for replica in eligible.replicas}
+    return tuple(f"{reject_in_words(reject)}, asked anyway: the client named it" for reject in lifted if reject.replica_id in asked)
 
 
 def _least_bad(candidates: Candidates, rejects: Sequence[Reject]) -> Candidates:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import socket
 import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 
 import click
+import structlog
 from rich.console import Console
 
 import providers.kinds
@@ -27,6 +30,8 @@ from config.settings import Settings
 from config.source import Loaded, default_config_path, load
 from providers.ports import ProviderKind
 from proxy.server import BACKLOG, raise_open_files_limit, server_for
+
+log = structlog.get_logger("donut.serve")
 
 HELP = """Listen on http://127.0.0.1:8317 and serve every model this machine can reach.
 
@@ -70,7 +75,7 @@ def serve(config_file: Path | None, host: str | None, port: int | None, workers:
     settings = loaded.settings
     write_lines = logs.configure(settings.log.format, settings.log.level)
     for warning in loaded.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        log.warning("config_warning", why=str(warning))
     raise_open_files_limit()
     listener = _listen(settings.server.host, settings.server.port)
     settings = _on_port(settings, listener.getsockname()[1])
@@ -84,10 +89,17 @@ def serve(config_file: Path | None, host: str | None, port: int | None, workers:
     # What was imported and built lives as long as the process: the collector need not look at it again and again.
     gc.collect()
     gc.freeze()
-    with suppress(KeyboardInterrupt):  # uvicorn has shut down in order by then; this is only the signal handed on
+    # uvicorn shuts down in order and then raises the signal again. Handled here it ends in exit code 0 and not in a death by signal,
+    # which a service manager would call a failure.
+    signal.signal(signal.SIGTERM, _stop)
+    with suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
     if not server.started:
         sys.exit(1)
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 def _load(path: Path | None) -> Loaded:

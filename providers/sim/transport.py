@@ -85,6 +85,9 @@ class SimAnswer:
         self._next = None
         return data
 
+    def has_ended(self) -> bool:
+        return False
+
     def close(self) -> None:
         self._is_closed = True
         self._next = None

@@ -160,6 +160,11 @@ class WireConnection(asyncio.Protocol):
                 self._transport.resume_reading()
         return piece
 
+    @property
+    def is_read_out(self) -> bool:
+        """Has the whole answer arrived, and been taken?"""
+        return self._complete and not self._pieces
+
     def leave(self) -> bool:
         """The request is over, well or not. True: clean, still open; False: closed. The caller settles the slot with the pool."""
         is_clean = (

@@ -46,5 +46,8 @@ class DecodedAnswer:
             if plain:
                 return plain
 
+    def has_ended(self) -> bool:
+        return False
+
     def close(self) -> None:
         self._answer.close()

@@ -99,6 +99,11 @@ class Answer(Protocol):
         """
         ...
 
+    def has_ended(self) -> bool:
+        """Is it known already that the next `read()` returns `b""`? Then the last piece need not wait for it. False where only
+        reading tells."""
+        ...
+
     def close(self) -> None:
         """Give the connection back if the answer was read to its end, else close it. Synchronous, idempotent."""
         ...

@@ -159,6 +159,9 @@ class HttpxAnswer:
                 raise TransportError(FailureKind.STALLED, f"{self._origin} passed {self._watch.armed}", self.timings) from error
             raise translate(error, self._origin, self.timings) from error
 
+    def has_ended(self) -> bool:
+        return False
+
     def close(self) -> None:
         stream, self._stream = self._stream, None
         if stream is not None:

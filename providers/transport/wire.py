@@ -66,6 +66,9 @@ class WireAnswer:
                 raise
         raise TransportError(FailureKind.CUT, f"{self._pool.origin}: the answer was closed before it was read to its end", self.timings)
 
+    def has_ended(self) -> bool:
+        return self._connection is not None and self._connection.is_read_out
+
     def close(self) -> None:
         connection = self._connection
         if connection is not None:

@@ -20,10 +20,14 @@ def check(candidates: Candidates, question: Question) -> list[Reject]:
         rejects += [
             Reject(replica.id, RejectReason.NOT_LOCAL, "the request must not leave this machine")
             for replica in candidates.replicas
-            if not replica.is_local
+            if not replica.is_local and replica.provider_id not in demand.excluded_providers
         ]
     elif demand.local_preference is LocalPreference.DISABLED:
-        rejects += [Reject(replica.id, RejectReason.LOCAL_DISABLED) for replica in candidates.replicas if replica.is_local]
+        rejects += [
+            Reject(replica.id, RejectReason.LOCAL_DISABLED)
+            for replica in candidates.replicas
+            if replica.is_local and replica.provider_id not in demand.excluded_providers
+        ]
     return rejects
 
 

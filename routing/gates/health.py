@@ -19,7 +19,7 @@ def check(candidates: Candidates, question: Question) -> list[Reject]:
             continue
         advance(health, now_s)
         if now_s < health.limited_until_s:
-            rejects.append(Reject(replica.id, RejectReason.RATE_LIMITED, health.reason, health.limited_until_s))
+            rejects.append(Reject(replica.id, RejectReason.RATE_LIMITED, health.limit_reason, health.limited_until_s))
         elif health.health is Health.EJECTED:
             rejects.append(Reject(replica.id, RejectReason.EJECTED, health.reason, health.ejected_until_s))
         elif health.probe is not None:
