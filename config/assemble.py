@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -31,6 +31,8 @@ class Parts:
     gates: tuple[Gate, ...]
     factors: tuple[Factor, ...]
     aliases: Mapping[str, str]
+    named_only: Set[str]
+    """Logical models whose tier the catalog only guesses: served when named, never chosen for a tier."""
     transports: Transports
 
 
@@ -47,7 +49,15 @@ def assemble(settings: Settings, sources: Iterable[Source], parts: Parts, fleet:
                 replicas.append(replica)
                 upstreams[replica.id] = _upstream(source, replica, parts.transports.of(source))
     routing = settings.routing
-    catalog = Catalog.build(models, replicas, parts.aliases, tuple(routing.rewrites.items()), routing.default_tier)
+    named_only = parts.named_only - {model.id for model in settings.models}
+    catalog = Catalog.build(
+        models,
+        replicas,
+        aliases=parts.aliases,
+        rewrites=tuple(routing.rewrites.items()),
+        default_tier=routing.default_tier,
+        named_only=named_only,
+    )
     return Serving(
         router=Router(catalog, parts.gates, parts.factors, routing.weights, fleet),
         upstreams=upstreams,

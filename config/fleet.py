@@ -165,12 +165,13 @@ def _replica(account: Account, item: Served, model: LogicalModel, catalog: Shipp
 
 def _embeds(item: Served) -> bool:
     if item.capability_bits is not None:
-        return bool(item.capability_bits & Capability.EMBEDDINGS)
+        return item.capability_bits == Capability.EMBEDDINGS
     return is_embedding_name(item.upstream_model)
 
 
 def _dialects(account: Account, bits: int) -> tuple[str, ...]:
-    """An embedding model embeds and nothing else; any other model does everything else."""
+    """A model that can only embed speaks embeddings, one that can not speaks the rest; one that nobody described speaks all."""
     spoken = account.dialects or account.kind.dialects
-    embeds = bits == Capability.EMBEDDINGS
-    return tuple(dialect for dialect in spoken if (dialect == "embeddings") == embeds)
+    return tuple(
+        dialect for dialect in spoken if (bits & Capability.EMBEDDINGS if dialect == "embeddings" else bits != Capability.EMBEDDINGS)
+    )

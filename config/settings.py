@@ -76,7 +76,7 @@ class StateSettings(Section):
     retention_days: float = Field(default=90, ge=0)
     """Journal rows older than this are deleted; 0 keeps them for ever."""
     flush_ms: int = Field(default=200, ge=10, le=500)
-    """Milliseconds until a finished exchange is on disk: what a power cut can lose."""
+    """Milliseconds until a finished exchange is written: what a killed process can lose. A power cut can lose a little more."""
     queue_mb: float = Field(default=64, gt=0, le=4096)
     """Memory in MiB for rows that wait for the disk; beyond it rows are dropped and counted, requests never wait."""
 

@@ -19,6 +19,7 @@ from providers.ports import ProviderKind
 from providers.sim.fleet import BASE_URL, simulated_models, simulated_replicas
 from providers.transport.port import Deadlines, Headers
 from proxy.serving import OnDisconnect
+from routing.naming import is_embedding_name
 from routing.types import Capability, LogicalModel, ModelReplica, ModelTier, Price, UseCase, capability_bits
 
 ALL_CAPABILITIES = int(Capability.TOOLS | Capability.JSON | Capability.VISION | Capability.REASONING | Capability.EMBEDDINGS)
@@ -89,13 +90,13 @@ def from_config(
         kind,
         is_local=_is_local(provider, kind, base_url),
         dialects=tuple(provider.dialects or ()),
-        catalog_id=kind.catalog_id if is_vendor else None,
+        catalog_id=kind.catalog_id if is_vendor or kind.owner_names_models else None,
         declared=True,
     )
     served = [_served(model, known, catalog) for model in provider.models]
     if not served:
         served = [Served(name) for name in listed]
-    if not served and account.catalog_id is not None:
+    if not served and account.catalog_id is not None and not kind.owner_names_models:
         offers = catalog.offerings(account.catalog_id)
         served = [Served(offer.upstream_model, offer.logical_model_id, offer.context_window) for offer in offers]
     models, replicas = replicas_for(account, served, catalog, known)
@@ -114,7 +115,7 @@ def _is_local(provider: ProviderSettings, kind: ProviderKind, base_url: str) -> 
 def _served(model: ProviderModel, known: Mapping[str, LogicalModel], catalog: ShippedCatalog) -> Served:
     logical = model.model or model.upstream
     bits = capability_bits(list(model.capabilities)) if model.capabilities is not None else None
-    is_described = logical in known or logical in catalog.aliases
+    is_described = logical in known or logical in catalog.aliases or is_embedding_name(model.upstream)
     return Served(
         model.upstream,
         logical,

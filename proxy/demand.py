@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ _OBJECTIVES = {
     "quality": Objective.QUALITY,
     "auto": Objective.AUTO,
 }
+_MILLISECONDS = re.compile(r"0*[1-9][0-9]{0,9}", re.ASCII)
 T = TypeVar("T")
 
 _USE_CASES = {"embeddings": UseCase.EMBED}
@@ -66,7 +68,7 @@ def _read_one(steering: Steering, name: bytes, value: str) -> None:
         case b"x-donut-session":
             steering.session = value or None
         case b"x-donut-deadline-ms":
-            if not (value.isascii() and value.isdigit()) or int(value) <= 0:
+            if not _MILLISECONDS.fullmatch(value):
                 raise BadRequestError(
                     f"x-donut-deadline-ms must be a positive number of milliseconds, not {value!r}", "x-donut-deadline-ms"
                 )

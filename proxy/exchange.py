@@ -64,7 +64,7 @@ class Exchange:
     async def run(self, receive: Receive, by_name: Mapping[bytes, bytes]) -> None:
         """Serve the request; `by_name` are its headers again, for looking one up.
 
-        Raises CancelledError only when the server itself is stopping.
+        Raises nothing: when the server is stopping, its cancellation has done its work once the client knows.
         """
         self._task = asyncio.current_task()
         self._gateway.in_flight += 1
@@ -78,7 +78,6 @@ class Exchange:
                 await self._too_late()
             else:
                 await self._say_goodbye()
-                raise
         except ClientDisconnectedError:
             self.record.status = Status.CLIENT_GONE
         except Exception as error:  # noqa: BLE001 - the outermost edge: a bug must not cost the row, nor show a traceback to a user
@@ -203,7 +202,12 @@ class Exchange:
         """The server stops and the grace is over: tell the client instead of vanishing."""
         self._abandon(STOPPING, Status.TRUNCATED if self._downstream.has_started else Status.UPSTREAM_ERROR)
         self.record.error_code = "shutting_down"
-        await self._end_with(ErrorReply(503, "shutting_down", "donut is shutting down.", None, 1.0))
+        try:
+            # Only what goes out without waiting: the journal closes next, and the row must be in it by then.
+            async with asyncio.timeout(0):
+                await self._end_with(ErrorReply(503, "shutting_down", "donut is shutting down.", None, 1.0))
+        except TimeoutError:
+            self._downstream.connection.abort()
 
     async def _crashed(self, error: Exception) -> None:
         log.error("internal_error", id=self.record.id, exc_info=error)

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from providers.dialects import ErrorReply
 from proxy.gateway import Gateway
+from proxy.metrics import CONTENT_TYPE, Metrics
 from routing.resolve import NAMES_THAT_STEER, UnknownModel, resolve
 from routing.types import Catalog, ModelReplica
 
@@ -23,7 +24,9 @@ CREATED = 1767225600
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def pages_for(gateway: Gateway, is_ready: Callable[[], str | None], error_body: Callable[[ErrorReply], bytes]) -> Starlette:
+def pages_for(
+    gateway: Gateway, metrics: Metrics, is_ready: Callable[[], str | None], error_body: Callable[[ErrorReply], bytes]
+) -> Starlette:
     """The application for other paths. `is_ready` returns None, or what is not ready; `error_body` shapes errors."""
 
     def error(reply: ErrorReply) -> Response:
@@ -35,6 +38,9 @@ def pages_for(gateway: Gateway, is_ready: Callable[[], str | None], error_body: 
     async def readyz(_request: Request) -> Response:
         missing = is_ready()
         return as_json({"status": "ready"}) if missing is None else as_json({"status": "not ready", "reason": missing}, 503)
+
+    async def scrape(_request: Request) -> Response:
+        return Response(metrics.page(), media_type=CONTENT_TYPE)
 
     async def models(_request: Request) -> Response:
         return as_json({"object": "list", "data": list_models(gateway.serving.router.catalog)})
@@ -67,6 +73,7 @@ def pages_for(gateway: Gateway, is_ready: Callable[[], str | None], error_body: 
         Route("/health/liveness", healthz),
         Route("/readyz", readyz),
         Route("/health/readiness", readyz),
+        Route("/metrics", scrape),
         Route("/v1/models", models),
         Route("/models", models),
         Route("/v1/models/{name:path}", model),

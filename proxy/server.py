@@ -138,9 +138,20 @@ def raise_open_files_limit() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
+class _Server(uvicorn.Server):
+    """uvicorn's server, but a second Ctrl-C ends the waiting only: open exchanges still get their row, and the journal its end."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        if self.force_exit:
+            for task in self.server_state.tasks:
+                task.cancel()
+            await self.lifespan.shutdown()
+
+
 def server_for(app: Any, *, keep_alive_s: int, drain_s: int) -> uvicorn.Server:
     """A uvicorn server for `app`, with everything that donut does itself switched off. Its sockets are given to `run`."""
-    return uvicorn.Server(
+    return _Server(
         uvicorn.Config(
             app,
             loop="uvloop",

@@ -6,7 +6,7 @@ What is made per request is a NamedTuple: as immutable as a frozen dataclass, an
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -256,12 +256,17 @@ class Catalog:
     @staticmethod
     def build(
         models: Mapping[str, LogicalModel],
-        replicas: tuple[ModelReplica, ...] | list[ModelReplica],
+        replicas: Sequence[ModelReplica],
+        *,
         aliases: Mapping[str, str] | None = None,
         rewrites: tuple[tuple[str, str], ...] = (),
         default_tier: ModelTier = ModelTier.MID,
+        named_only: Set[str] = frozenset(),
     ) -> Catalog:
-        """Index `replicas` by id, by logical model and by tier. Order is kept; a later duplicate id is ignored."""
+        """Index `replicas` by id, by logical model and by tier. Order is kept; a later duplicate id is ignored.
+
+        `named_only`: logical models that answer to their name but are no choice for a tier. A local replica always is one.
+        """
         by_id: dict[str, ModelReplica] = {}
         by_model: dict[str, list[ModelReplica]] = {}
         by_tier: dict[ModelTier, list[ModelReplica]] = {}
@@ -270,7 +275,8 @@ class Catalog:
                 continue
             by_id[replica.id] = replica
             by_model.setdefault(replica.logical_model_id, []).append(replica)
-            by_tier.setdefault(replica.tier, []).append(replica)
+            if replica.is_local or replica.logical_model_id not in named_only:
+                by_tier.setdefault(replica.tier, []).append(replica)
         return Catalog(
             models=dict(models),
             replicas=by_id,

@@ -109,7 +109,9 @@ class End(enum.Enum):
             writer.close()
 
 
-async def play(writer: asyncio.StreamWriter, pieces: Iterable[bytes], framing: Framing = Framing.CHUNKED, length: int | None = None) -> None:
+async def play(
+    writer: asyncio.StreamWriter, pieces: Iterable[bytes], framing: Framing = Framing.CHUNKED, length: int | None = None
+) -> None:
     """Send one answer, each piece in a segment of its own. `length` is the declared one where it differs from the truth."""
     pieces = list(pieces)
     writer.write(framing.head(sum(map(len, pieces)) if length is None else length))

@@ -16,7 +16,8 @@ from tests.upstreams import ReceivedRequest, ScriptedUpstream, answer, eventuall
 
 WHOLE = (
     b'{"id":"x","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"hi \\u00fc"},'
-    b'"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":3}}, "vendor": null}'
+    b'"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":3}},'
+    b' "vendor": null}'
 )
 JSON = b"content-type: application/json\r\n"
 EMBEDDINGS = "model: test-model, capabilities: [embeddings]"
@@ -48,28 +49,48 @@ async def test_a_cut_at_every_byte_of_a_whole_answer_fails_over(end: End, framin
 
 async def test_a_close_delimited_answer_cut_inside_its_json_fails_over(tmp_path: Path) -> None:
     """FIN is a proper end there: only the JSON tells."""
-    async with ScriptedUpstream(cutting(WHOLE[:-9], framing=Framing.CLOSE)) as one, ScriptedUpstream(saying(answer(WHOLE))) as two:
-        async with Donut(config_for(one.port, two.port), tmp_path) as donut, RawClient(donut.port) as client:
-            assert (await client.ask(ask(stream=False))).body == WHOLE
+    async with (
+        ScriptedUpstream(cutting(WHOLE[:-9], framing=Framing.CLOSE)) as one,
+        ScriptedUpstream(saying(answer(WHOLE))) as two,
+        Donut(config_for(one.port, two.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
+        assert (await client.ask(ask(stream=False))).body == WHOLE
 
 
 @pytest.mark.parametrize(
     "body",
-    [b'{"error":{"message":"out of memory","code":500}}', b'{"error":"overloaded"}', b"", b"<html>maintenance</html>", b"[]", b"null"],
-    ids=["object", "text", "empty", "html", "array", "null"],
+    [
+        b'{"error":{"message":"out of memory","code":500}}',
+        b'{"error":{"message":"odd","code":"\xc2\xb2"}}',
+        b'{"error":"overloaded"}',
+        b"",
+        b"<html>maintenance</html>",
+        b"[]",
+        b"null",
+    ],
+    ids=["object", "odd code", "text", "empty", "html", "array", "null"],
 )
 async def test_a_200_that_is_no_answer_fails_over_and_alone_it_is_an_error(body: bytes, tmp_path: Path) -> None:
-    async with ScriptedUpstream(saying(answer(body, headers=JSON))) as one, ScriptedUpstream(saying(answer(WHOLE, headers=JSON))) as two:
-        async with Donut(config_for(one.port, two.port), tmp_path) as donut, RawClient(donut.port) as client:
-            assert (await client.ask(ask(stream=False))).body == WHOLE
-            alone = await client.ask(ask("p0/up-model", stream=False))
-            assert alone.status in (502, 503)
-            assert alone.json()["error"]["code"] in ("provider_invalid_response", "provider_overloaded")
+    async with (
+        ScriptedUpstream(saying(answer(body, headers=JSON))) as one,
+        ScriptedUpstream(saying(answer(WHOLE, headers=JSON))) as two,
+        Donut(config_for(one.port, two.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
+        assert (await client.ask(ask(stream=False))).body == WHOLE
+        alone = await client.ask(ask("p0/up-model", stream=False))
+        assert alone.status in (502, 503)
+        assert alone.json()["error"]["code"] in ("provider_invalid_response", "provider_overloaded")
 
 
 async def test_a_null_error_member_is_no_error(tmp_path: Path) -> None:
     body = WHOLE[:-1] + b',"error":null}'
-    async with ScriptedUpstream(saying(answer(body))) as upstream, Donut(config_for(upstream.port), tmp_path) as donut, RawClient(donut.port) as client:
+    async with (
+        ScriptedUpstream(saying(answer(body))) as upstream,
+        Donut(config_for(upstream.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
         assert (await client.ask(ask(stream=False))).body == body
 
 
@@ -88,7 +109,11 @@ async def test_large_embeddings_pass_unbuffered_and_their_usage_is_read_from_the
         await has_first.wait()
         writer.write(body[half:])
 
-    async with ScriptedUpstream(handle) as upstream, Donut(embeddings_config(upstream.port), tmp_path) as donut, RawClient(donut.port) as client:
+    async with (
+        ScriptedUpstream(handle) as upstream,
+        Donut(embeddings_config(upstream.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
         client.send({"model": "test-model", "input": ["a"] * 2000}, "/v1/embeddings")
         got = await client.read_head()
         first = b""
@@ -106,13 +131,17 @@ async def test_large_embeddings_pass_unbuffered_and_their_usage_is_read_from_the
 
 async def test_a_large_answer_that_breaks_off_breaks_off_for_the_client_too(tmp_path: Path) -> None:
     """Half a JSON document can not be mended: the honest end is a connection that ends in the middle."""
-    async with ScriptedUpstream(cutting(b'{"data":[' + b"0.25," * 400_000)) as one, ScriptedUpstream(saying(answer(WHOLE))) as two:
-        async with Donut(embeddings_config(one.port, two.port), tmp_path) as donut, RawClient(donut.port) as client:
-            got = await client.ask({"model": "test-model", "input": "a"}, "/v1/embeddings")
-            assert got.status == 200
-            assert not got.is_complete
-            assert two.requests == []
-            assert (await donut.wait_for_rows(1))[0]["status"] == "truncated"
+    async with (
+        ScriptedUpstream(cutting(b'{"data":[' + b"0.25," * 400_000)) as one,
+        ScriptedUpstream(saying(answer(WHOLE))) as two,
+        Donut(embeddings_config(one.port, two.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
+        got = await client.ask({"model": "test-model", "input": "a"}, "/v1/embeddings")
+        assert got.status == 200
+        assert not got.is_complete
+        assert two.requests == []
+        assert (await donut.wait_for_rows(1))[0]["status"] == "truncated"
 
 
 @pytest.mark.parametrize("encoding", [b"gzip", b"deflate"])
@@ -139,9 +168,13 @@ async def test_a_compressed_answer_is_unpacked_wherever_it_is_cut(encoding: byte
 async def test_a_compressed_answer_that_ends_too_early_is_cut(tmp_path: Path) -> None:
     packed = gzip.compress(WHOLE)[:-12]
     said = answer(packed, headers=b"content-encoding: gzip\r\n")
-    async with ScriptedUpstream(saying(said)) as one, ScriptedUpstream(saying(answer(WHOLE))) as two:
-        async with Donut(config_for(one.port, two.port), tmp_path) as donut, RawClient(donut.port) as client:
-            assert (await client.ask(ask(stream=False))).body == WHOLE
+    async with (
+        ScriptedUpstream(saying(said)) as one,
+        ScriptedUpstream(saying(answer(WHOLE))) as two,
+        Donut(config_for(one.port, two.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
+        assert (await client.ask(ask(stream=False))).body == WHOLE
 
 
 @pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"307 Temporary", b"308 Permanent", b"304 Not Modified"])
@@ -161,11 +194,20 @@ async def test_a_redirect_is_a_502_and_is_not_followed(status: bytes, tmp_path: 
 
 @pytest.mark.parametrize(
     ("said", "stream"),
-    [((), True), ((), False), ((Framing.CHUNKED.head(0) + Framing.CHUNKED.piece(chunk(role="assistant")),), True), ((answer(WHOLE)[:-5],), False)],
+    [
+        ((), True),
+        ((), False),
+        ((Framing.CHUNKED.head(0) + Framing.CHUNKED.piece(chunk(role="assistant")),), True),
+        ((answer(WHOLE)[:-5],), False),
+    ],
     ids=["no head", "no head, whole", "no content", "no end, whole"],
 )
 async def test_the_clients_own_deadline_is_a_504_in_shape(said: tuple[bytes, ...], stream: bool, tmp_path: Path) -> None:
-    async with ScriptedUpstream(saying(*said, 30)) as upstream, Donut(config_for(upstream.port), tmp_path) as donut, RawClient(donut.port) as client:
+    async with (
+        ScriptedUpstream(saying(*said, 30)) as upstream,
+        Donut(config_for(upstream.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
         got = await client.ask(ask(stream=stream), headers={"x-donut-deadline-ms": "120"})
         assert (got.status, got.json()["error"]["code"], got.json()["error"]["type"]) == (504, "deadline_exceeded", "server_error")
         assert "0.12 s" in got.json()["error"]["message"]
@@ -179,11 +221,19 @@ async def test_the_clients_own_deadline_is_a_504_in_shape(said: tuple[bytes, ...
 
 
 async def test_one_deadline_covers_all_attempts_and_ends_with_the_first_content(tmp_path: Path) -> None:
-    slow = (Framing.CHUNKED.head(0) + Framing.CHUNKED.piece(chunk(content="Hello")), 0.3, Framing.CHUNKED.piece(chunk("stop")) + Framing.CHUNKED.ending)
-    async with ScriptedUpstream(cutting()) as one, ScriptedUpstream(saying(*slow)) as two:
-        async with Donut(config_for(one.port, two.port), tmp_path) as donut, RawClient(donut.port) as client:
-            got = await client.ask(ask(), headers={"x-donut-deadline-ms": "200"})
-            assert got.body == chunk(content="Hello") + chunk("stop"), "an answer that has begun is not cut by it"
+    slow = (
+        Framing.CHUNKED.head(0) + Framing.CHUNKED.piece(chunk(content="Hello")),
+        0.3,
+        Framing.CHUNKED.piece(chunk("stop")) + Framing.CHUNKED.ending,
+    )
+    async with (
+        ScriptedUpstream(cutting()) as one,
+        ScriptedUpstream(saying(*slow)) as two,
+        Donut(config_for(one.port, two.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
+        got = await client.ask(ask(), headers={"x-donut-deadline-ms": "200"})
+        assert got.body == chunk(content="Hello") + chunk("stop"), "an answer that has begun is not cut by it"
 
 
 async def test_usage_inside_the_last_chunk_is_kept_and_only_a_chunk_of_its_own_removed(tmp_path: Path) -> None:
@@ -199,10 +249,17 @@ async def test_usage_inside_the_last_chunk_is_kept_and_only_a_chunk_of_its_own_r
 
 
 async def test_completions_streams_get_the_same_care(tmp_path: Path) -> None:
-    said = [{"id": "c", "choices": [{"index": 0, "text": text, "finish_reason": finish}]} for text, finish in [("a", None), ("b", None), ("", "stop")]]
+    said = [
+        {"id": "c", "choices": [{"index": 0, "text": text, "finish_reason": finish}]}
+        for text, finish in [("a", None), ("b", None), ("", "stop")]
+    ]
     stream = b"".join(b"data: " + orjson.dumps(value) + b"\n\n" for value in said) + b"data: [DONE]\n\n"
     request = {"model": "test-model", "prompt": "x", "stream": True, "suffix": "y"}
-    async with ScriptedUpstream(playing(stream)) as upstream, Donut(config_for(upstream.port), tmp_path) as donut, RawClient(donut.port) as client:
+    async with (
+        ScriptedUpstream(playing(stream)) as upstream,
+        Donut(config_for(upstream.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
         assert (await client.ask(request, "/v1/completions")).body == stream
         assert orjson.loads(upstream.requests[0].body) == {**request, "model": "up-model", "stream_options": {"include_usage": True}}
         upstream.handler = cutting(stream[: stream.index(b"\n\n") + 2])

@@ -51,8 +51,10 @@ async def test_a8_a_body_of_exactly_32_mib_passes_unchanged(tmp_path: Path) -> N
 async def test_a8_large_bodies_pass_on_every_route(path: str, tmp_path: Path) -> None:
     body = orjson.dumps({"model": "test-model", "messages": [{}], "prompt": "x", "input": ["x" * (20 * MIB)]})
     async with ScriptedUpstream(saying(answer(EMBEDDED))) as upstream:
-        capable = "model: test-model, capabilities: [embeddings]"
-        async with Donut(config_for(upstream.port).replace("model: test-model", capable), tmp_path) as donut, RawClient(donut.port) as client:
+        config = config_for(upstream.port)
+        if path == "/v1/embeddings":
+            config = config.replace("model: test-model", "model: test-model, capabilities: [embeddings]")
+        async with Donut(config, tmp_path) as donut, RawClient(donut.port) as client:
             got = await client.ask(body, path)
             assert (got.status, got.body) == (200, EMBEDDED)
             assert upstream.requests[0].body == body.replace(b"test-model", b"up-model", 1)
@@ -74,23 +76,26 @@ async def test_a8_a_declared_length_over_the_limit_is_refused_before_a_byte_of_t
 
 async def test_a8_a_chunked_body_over_the_limit_is_refused_when_it_passes_the_limit(tmp_path: Path) -> None:
     """No length was declared; the piece that passes the limit is the last one read."""
-    async with ScriptedUpstream(playing(CLEAN)) as upstream:
-        async with Donut(config_for(upstream.port, more="server: {body_limit_mb: 1}"), tmp_path) as donut, RawClient(donut.port) as client:
-            client.writer.write(f"POST {CHAT} HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\n".encode())
-            piece = b"%x\r\n%b\r\n" % (64 * 1024, b" " * (64 * 1024))
-            answered = asyncio.create_task(client.read_head())
-            sent = 0
-            while not answered.done():
-                client.writer.write(piece)
-                await client.writer.drain()
-                await asyncio.sleep(0)
-                sent += 64 * 1024
-                assert sent < 8 * MIB, "donut swallows any amount"
-            got = await answered
-            await client.read_body(got)
-            assert (got.status, got.json()["error"]["code"]) == (413, "request_too_large")
-            client.writer.write(b"0\r\n\r\n")
-            assert (await client.ask(ask())).body == CLEAN
+    async with (
+        ScriptedUpstream(playing(CLEAN)) as upstream,
+        Donut(config_for(upstream.port, more="server: {body_limit_mb: 1}"), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
+        client.writer.write(f"POST {CHAT} HTTP/1.1\r\nhost: 127.0.0.1\r\ntransfer-encoding: chunked\r\n\r\n".encode())
+        piece = b"%x\r\n%b\r\n" % (64 * 1024, b" " * (64 * 1024))
+        answered = asyncio.create_task(client.read_head())
+        sent = 0
+        while not answered.done():
+            client.writer.write(piece)
+            await client.writer.drain()
+            await asyncio.sleep(0)
+            sent += 64 * 1024
+            assert sent < 8 * MIB, "donut swallows any amount"
+        got = await answered
+        await client.read_body(got)
+        assert (got.status, got.json()["error"]["code"]) == (413, "request_too_large")
+        client.writer.write(b"0\r\n\r\n")
+        assert (await client.ask(ask())).body == CLEAN
 
 
 async def test_a8_expect_100_continue_is_answered_with_413_and_no_invitation(tmp_path: Path) -> None:
@@ -104,7 +109,11 @@ async def test_a8_expect_100_continue_is_answered_with_413_and_no_invitation(tmp
 async def test_a8_compressed_bodies_are_read(encoding: str, tmp_path: Path) -> None:
     body = orjson.dumps(ask())
     packed = gzip.compress(body) if encoding == "gzip" else zlib.compress(body)
-    async with ScriptedUpstream(playing(CLEAN)) as upstream, Donut(config_for(upstream.port), tmp_path) as donut, RawClient(donut.port) as client:
+    async with (
+        ScriptedUpstream(playing(CLEAN)) as upstream,
+        Donut(config_for(upstream.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
         got = await client.ask(packed, headers={"content-encoding": encoding})
         assert got.body == CLEAN
         sent = upstream.requests[0]
@@ -124,11 +133,20 @@ async def test_a8_a_gzip_bomb_is_bounded_after_decompression(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("encoding", "body", "status"),
-    [("gzip", b"not gzip", 400), ("gzip", gzip.compress(orjson.dumps(ask()))[:-9], 400), ("br", b"x", 415), ("identity", orjson.dumps(ask()), 200)],
+    [
+        ("gzip", b"not gzip", 400),
+        ("gzip", gzip.compress(orjson.dumps(ask()))[:-9], 400),
+        ("br", b"x", 415),
+        ("identity", orjson.dumps(ask()), 200),
+    ],
     ids=["broken", "cut", "unknown", "identity"],
 )
 async def test_a8_a_compression_that_can_not_be_undone_is_said(encoding: str, body: bytes, status: int, tmp_path: Path) -> None:
-    async with ScriptedUpstream(playing(CLEAN)) as upstream, Donut(config_for(upstream.port), tmp_path) as donut, RawClient(donut.port) as client:
+    async with (
+        ScriptedUpstream(playing(CLEAN)) as upstream,
+        Donut(config_for(upstream.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
         got = await client.ask(body, headers={"content-encoding": encoding})
         assert got.status == status
         if status != 200:

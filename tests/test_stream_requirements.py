@@ -45,7 +45,9 @@ ERROR = event({"error": {"message": "the GPU fell off the bus", "type": "server_
 
 def is_content(said: Any) -> bool:
     """Does a chunk carry more than a role and empty members?"""
-    return said == "[DONE]" or any(choice["finish_reason"] or any(choice["delta"].get(key) for key in choice["delta"] if key != "role") for choice in said["choices"])
+    return said == "[DONE]" or any(
+        choice["finish_reason"] or any(choice["delta"].get(key) for key in choice["delta"] if key != "role") for choice in said["choices"]
+    )
 
 
 def ends(stream: bytes) -> list[int]:
@@ -135,7 +137,11 @@ async def test_a1_a_close_delimited_stream_that_ends_early_is_truncated_too(tmp_
 
 
 async def test_a1_a_cut_before_content_with_nobody_else_is_a_502_and_not_an_empty_200(tmp_path: Path) -> None:
-    async with ScriptedUpstream(cutting(PING, ROLE)) as upstream, Donut(config_for(upstream.port), tmp_path) as donut, RawClient(donut.port) as client:
+    async with (
+        ScriptedUpstream(cutting(PING, ROLE)) as upstream,
+        Donut(config_for(upstream.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
         got = await client.ask(ask())
         assert got.status == 502
         assert got.json()["error"]["code"] == "provider_disconnected"
@@ -187,9 +193,12 @@ async def test_a2_a_mid_stream_error_event_goes_out_once_then_done_then_the_conn
 
 async def test_a2_an_error_that_only_calls_itself_rate_limited_does_not_change_the_end(tmp_path: Path) -> None:
     limited = event({"error": {"message": "slow down", "code": 429}})
-    async with ScriptedUpstream(playing(ROLE, HELLO, limited)) as upstream, Donut(config_for(upstream.port), tmp_path) as donut:
-        async with RawClient(donut.port) as client:
-            assert (await client.ask(ask())).body == ROLE + HELLO + limited + DONE
+    async with (
+        ScriptedUpstream(playing(ROLE, HELLO, limited)) as upstream,
+        Donut(config_for(upstream.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
+        assert (await client.ask(ask())).body == ROLE + HELLO + limited + DONE
 
 
 # A3: commit and prelude
@@ -208,9 +217,15 @@ async def test_a2_an_error_that_only_calls_itself_rate_limited_does_not_change_t
     ],
 )
 @pytest.mark.parametrize("failing", ["cut", "error event"])
-async def test_a3_events_without_content_are_held_so_that_another_replica_can_answer(held: list[bytes], failing: str, tmp_path: Path) -> None:
+async def test_a3_events_without_content_are_held_so_that_another_replica_can_answer(
+    held: list[bytes], failing: str, tmp_path: Path
+) -> None:
     bad = cutting(*held) if failing == "cut" else playing(*held, ERROR)
-    async with ScriptedUpstream(bad) as one, ScriptedUpstream(playing(CLEAN)) as two, Donut(config_for(one.port, two.port), tmp_path) as donut:
+    async with (
+        ScriptedUpstream(bad) as one,
+        ScriptedUpstream(playing(CLEAN)) as two,
+        Donut(config_for(one.port, two.port), tmp_path) as donut,
+    ):
         async with RawClient(donut.port) as client:
             got = await client.ask(ask())
         assert got.body == CLEAN
@@ -230,13 +245,17 @@ async def test_a3_events_without_content_are_held_so_that_another_replica_can_an
     ],
 )
 async def test_a3_after_the_first_content_no_other_replica_is_asked(content: bytes, tmp_path: Path) -> None:
-    async with ScriptedUpstream(cutting(ROLE, content)) as one, ScriptedUpstream(playing(CLEAN)) as two:
-        async with Donut(config_for(one.port, two.port), tmp_path) as donut, RawClient(donut.port) as client:
-            got = await client.ask(ask())
-            assert got.body.startswith(ROLE + content)
-            assert_one_error_and_done(got.body.removeprefix(ROLE + content))
-            assert two.requests == []
-            assert (await donut.wait_for_rows(1))[0]["status"] == "truncated"
+    async with (
+        ScriptedUpstream(cutting(ROLE, content)) as one,
+        ScriptedUpstream(playing(CLEAN)) as two,
+        Donut(config_for(one.port, two.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
+        got = await client.ask(ask())
+        assert got.body.startswith(ROLE + content)
+        assert_one_error_and_done(got.body.removeprefix(ROLE + content))
+        assert two.requests == []
+        assert (await donut.wait_for_rows(1))[0]["status"] == "truncated"
 
 
 @pytest.mark.parametrize(
@@ -274,7 +293,9 @@ async def test_a3_a_full_prelude_commits_early_and_content_follows_in_order(prel
 
 
 @pytest.mark.parametrize(
-    ("prelude", "held"), [("events: 5", [PING] * 5), ("bytes: 600", [ROLE] * (600 // len(ROLE))), ("seconds: 5", [ROLE])], ids=["events", "bytes", "seconds"]
+    ("prelude", "held"),
+    [("events: 5", [PING] * 5), ("bytes: 600", [ROLE] * (600 // len(ROLE))), ("seconds: 5", [ROLE])],
+    ids=["events", "bytes", "seconds"],
 )
 async def test_a3_a_prelude_just_within_its_bounds_can_still_fail_over(prelude: str, held: list[bytes], tmp_path: Path) -> None:
     async with ScriptedUpstream(cutting(*held)) as one, ScriptedUpstream(playing(CLEAN)) as two:
@@ -320,19 +341,34 @@ def refusal(status: bytes, body: bytes, headers: bytes = b"") -> bytes:
     return answer(body, status=status, headers=b"content-type: application/json\r\n" + headers)
 
 
-BODY_400 = b'{"error": {"message":"temperature: too hot", "type":"invalid_request_error","param":"temperature","code":null}, "vendor": [1,2]}'
-BODY_CONTEXT = b'{"error":{"code":400,"message":"request (5025 tokens) exceeds the available context size (2048 tokens)","type":"exceed_context_size_error"}}'
-BODY_404 = b'{"error":{"message":"The model `up-model` does not exist","type":"invalid_request_error","param":null,"code":"model_not_found"}}'
-BODY_KEY = b'{"error":{"message":"Incorrect API key provided: sk-***","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}'
+BODY_400 = (
+    b'{"error": {"message":"temperature: too hot", "type":"invalid_request_error","param":"temperature","code":null}, "vendor": [1,2]}'
+)
+BODY_CONTEXT = (
+    b'{"error":{"code":400,"message":"the request exceeds the available context size (2048 tokens)","type":"exceed_context_size_error"}}'
+)
+BODY_404 = (
+    b'{"error":{"message":"The model `up-model` does not exist","type":"invalid_request_error","param":null,"code":"model_not_found"}}'
+)
+BODY_KEY = (
+    b'{"error":{"message":"Incorrect API key provided: sk-***","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}'
+)
 
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize(
-    ("status", "body"), [(b"400 Bad Request", BODY_400), (b"422 Unprocessable", BODY_400), (b"400 Bad Request", BODY_CONTEXT), (b"404 Not Found", BODY_404)]
+    ("status", "body"),
+    [(b"400 Bad Request", BODY_400), (b"422 Unprocessable", BODY_400), (b"400 Bad Request", BODY_CONTEXT), (b"404 Not Found", BODY_404)],
 )
-async def test_a4_a_refusal_that_blames_the_request_passes_in_the_upstreams_own_words(status: bytes, body: bytes, stream: bool, tmp_path: Path) -> None:
+async def test_a4_a_refusal_that_blames_the_request_passes_in_the_upstreams_own_words(
+    status: bytes, body: bytes, stream: bool, tmp_path: Path
+) -> None:
     said = refusal(status, body, b"x-ratelimit-remaining-requests: 7\r\nset-cookie: a=b\r\n")
-    async with ScriptedUpstream(saying(said)) as upstream, Donut(config_for(upstream.port), tmp_path) as donut, RawClient(donut.port) as client:
+    async with (
+        ScriptedUpstream(saying(said)) as upstream,
+        Donut(config_for(upstream.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
         got = await client.ask(ask(stream=stream))
         assert (got.status, got.body) == (int(status[:3]), body)
         assert got.headers["x-ratelimit-remaining-requests"] == "7"
@@ -371,16 +407,24 @@ async def test_a4_a_refusal_that_blames_the_upstream_has_the_tables_status(
 
 @pytest.mark.parametrize("status", [b"429 Too Many", b"401 Unauthorized", b"500 Internal", b"404 Not Found", b"302 Found", b"408 Timeout"])
 async def test_a4_another_replica_answers_where_the_table_says_so(status: bytes, tmp_path: Path) -> None:
-    async with ScriptedUpstream(saying(refusal(status, b"{}"))) as one, ScriptedUpstream(playing(CLEAN)) as two:
-        async with Donut(config_for(one.port, two.port), tmp_path) as donut, RawClient(donut.port) as client:
-            assert (await client.ask(ask())).body == CLEAN
+    async with (
+        ScriptedUpstream(saying(refusal(status, b"{}"))) as one,
+        ScriptedUpstream(playing(CLEAN)) as two,
+        Donut(config_for(one.port, two.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
+        assert (await client.ask(ask())).body == CLEAN
 
 
 async def test_a4_a_bad_request_is_not_tried_elsewhere(tmp_path: Path) -> None:
-    async with ScriptedUpstream(saying(refusal(b"400 Bad Request", BODY_400))) as one, ScriptedUpstream(playing(CLEAN)) as two:
-        async with Donut(config_for(one.port, two.port), tmp_path) as donut, RawClient(donut.port) as client:
-            assert (await client.ask(ask())).status == 400
-            assert two.requests == []
+    async with (
+        ScriptedUpstream(saying(refusal(b"400 Bad Request", BODY_400))) as one,
+        ScriptedUpstream(playing(CLEAN)) as two,
+        Donut(config_for(one.port, two.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
+        assert (await client.ask(ask())).status == 400
+        assert two.requests == []
 
 
 # A5: the same dialect on both sides
@@ -426,7 +470,11 @@ async def test_a5_an_event_larger_than_everything_passes_whole(tmp_path: Path) -
     """3 MB in one event: more than is ever held to find its end."""
     large = chunk(content="x" * 3_000_000)
     stream = ROLE + large + STOP + DONE
-    async with ScriptedUpstream(playing(stream)) as upstream, Donut(config_for(upstream.port), tmp_path) as donut, RawClient(donut.port) as client:
+    async with (
+        ScriptedUpstream(playing(stream)) as upstream,
+        Donut(config_for(upstream.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
         got = await client.ask(ask())
         assert digest(got.body) == digest(stream)
         assert (await donut.wait_for_rows(1))[0]["status"] == "ok"
@@ -439,9 +487,12 @@ async def test_a7_a_silent_upstream_is_not_cut_while_its_limits_allow(tmp_path: 
     pieces = (Framing.CHUNKED.head(0), 0.15, Framing.CHUNKED.piece(ROLE), 0.15, Framing.CHUNKED.piece(HELLO), 0.15)
     rest = Framing.CHUNKED.piece(STOP + DONE) + Framing.CHUNKED.ending
     limits = "timeouts: {first_byte: 0.4, idle: 0.4},"
-    async with ScriptedUpstream(saying(0.15, *pieces, rest)) as upstream:
-        async with Donut(config_for(upstream.port, provider_more=limits), tmp_path) as donut, RawClient(donut.port) as client:
-            assert (await client.ask(ask())).body == ROLE + HELLO + STOP + DONE
+    async with (
+        ScriptedUpstream(saying(0.15, *pieces, rest)) as upstream,
+        Donut(config_for(upstream.port, provider_more=limits), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
+        assert (await client.ask(ask())).body == ROLE + HELLO + STOP + DONE
 
 
 @pytest.mark.parametrize(
@@ -454,22 +505,29 @@ async def test_a7_a_silent_upstream_is_not_cut_while_its_limits_allow(tmp_path: 
     ids=["no head", "no body", "no content"],
 )
 async def test_a7_a_stalled_upstream_is_left_for_another_and_alone_it_is_a_504(limit: str, said: tuple[bytes, ...], tmp_path: Path) -> None:
-    async with ScriptedUpstream(saying(*said, 30)) as one, ScriptedUpstream(playing(CLEAN)) as two:
-        async with Donut(config_for(one.port, two.port, provider_more=limit), tmp_path) as donut, RawClient(donut.port) as client:
-            assert (await client.ask(ask())).body == CLEAN
-            got = await client.ask(ask("p0/up-model"))
-            assert (got.status, got.json()["error"]["code"]) == (504, "provider_timeout")
-            await eventually(lambda: one.connections_open == 0)
+    async with (
+        ScriptedUpstream(saying(*said, 30)) as one,
+        ScriptedUpstream(playing(CLEAN)) as two,
+        Donut(config_for(one.port, two.port, provider_more=limit), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
+        assert (await client.ask(ask())).body == CLEAN
+        got = await client.ask(ask("p0/up-model"))
+        assert (got.status, got.json()["error"]["code"]) == (504, "provider_timeout")
+        await eventually(lambda: one.connections_open == 0)
 
 
 async def test_a7_an_upstream_that_stalls_after_content_ends_with_one_error(tmp_path: Path) -> None:
     said = Framing.CHUNKED.head(0) + Framing.CHUNKED.piece(ROLE + HELLO)
-    async with ScriptedUpstream(saying(said, 30)) as upstream:
-        async with Donut(config_for(upstream.port, provider_more="timeouts: {idle: 0.1},"), tmp_path) as donut, RawClient(donut.port) as client:
-            got = await client.ask(ask())
-            assert got.body.startswith(ROLE + HELLO)
-            assert assert_one_error_and_done(got.body.removeprefix(ROLE + HELLO))["code"] == "provider_timeout"
-            assert (await donut.wait_for_rows(1))[0]["status"] == "truncated"
+    async with (
+        ScriptedUpstream(saying(said, 30)) as upstream,
+        Donut(config_for(upstream.port, provider_more="timeouts: {idle: 0.1},"), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
+        got = await client.ask(ask())
+        assert got.body.startswith(ROLE + HELLO)
+        assert assert_one_error_and_done(got.body.removeprefix(ROLE + HELLO))["code"] == "provider_timeout"
+        assert (await donut.wait_for_rows(1))[0]["status"] == "truncated"
 
 
 # A9: pace
@@ -501,7 +559,11 @@ async def test_a9_every_frame_is_forwarded_before_the_upstream_sends_the_next(tm
 
 
 @pytest.mark.parametrize("content_type", [None, b"application/json", b"text/plain"])
-@pytest.mark.parametrize("pieces", [[CLEAN], [CLEAN[at : at + 1] for at in range(len(CLEAN))], [b"\n", CLEAN], [PING, CLEAN]], ids=["whole", "bytes", "newline", "comment"])
+@pytest.mark.parametrize(
+    "pieces",
+    [[CLEAN], [CLEAN[at : at + 1] for at in range(len(CLEAN))], [b"\n", CLEAN], [PING, CLEAN]],
+    ids=["whole", "bytes", "newline", "comment"],
+)
 async def test_a11_a_stream_is_a_stream_whatever_its_content_type(content_type: bytes | None, pieces: list[bytes], tmp_path: Path) -> None:
     async def handle(_request: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         kind = b"" if content_type is None else b"content-type: " + content_type + b"\r\n"
@@ -519,9 +581,15 @@ async def test_a11_a_stream_is_a_stream_whatever_its_content_type(content_type: 
 
 
 async def test_a11_a_json_answer_to_a_stream_request_passes_as_json(tmp_path: Path) -> None:
-    body = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"whole"},"finish_reason":"stop"}],"usage":{"prompt_tokens":7,"completion_tokens":2}}'
+    body = (
+        b'{"choices":[{"index":0,"message":{"role":"assistant","content":"whole"},"finish_reason":"stop"}],"usage":{"completion_tokens":2}}'
+    )
     said = answer(body, headers=b"content-type: application/json\r\n")
-    async with ScriptedUpstream(saying(said)) as upstream, Donut(config_for(upstream.port), tmp_path) as donut, RawClient(donut.port) as client:
+    async with (
+        ScriptedUpstream(saying(said)) as upstream,
+        Donut(config_for(upstream.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
         got = await client.ask(ask())
         assert (got.status, got.body, got.headers["content-type"]) == (200, body, "application/json")
         await donut.wait_for_rows(1)
@@ -530,13 +598,21 @@ async def test_a11_a_json_answer_to_a_stream_request_passes_as_json(tmp_path: Pa
 
 async def test_a11_a_json_error_in_a_200_to_a_stream_request_fails_over(tmp_path: Path) -> None:
     body = b'{"error":{"message":"out of memory","type":"server_error"}}'
-    async with ScriptedUpstream(saying(answer(body))) as one, ScriptedUpstream(playing(CLEAN)) as two:
-        async with Donut(config_for(one.port, two.port), tmp_path) as donut, RawClient(donut.port) as client:
-            assert (await client.ask(ask())).body == CLEAN
+    async with (
+        ScriptedUpstream(saying(answer(body))) as one,
+        ScriptedUpstream(playing(CLEAN)) as two,
+        Donut(config_for(one.port, two.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
+        assert (await client.ask(ask())).body == CLEAN
 
 
 async def test_a11_a_streamed_answer_to_a_request_for_a_whole_one_passes_as_a_stream(tmp_path: Path) -> None:
-    async with ScriptedUpstream(playing(CLEAN)) as upstream, Donut(config_for(upstream.port), tmp_path) as donut, RawClient(donut.port) as client:
+    async with (
+        ScriptedUpstream(playing(CLEAN)) as upstream,
+        Donut(config_for(upstream.port), tmp_path) as donut,
+        RawClient(donut.port) as client,
+    ):
         got: RawAnswer = await client.ask(ask(stream=False))
         assert (got.status, got.body) == (200, CLEAN)
         assert (await donut.wait_for_rows(1))[0]["status"] == "ok"

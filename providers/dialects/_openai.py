@@ -22,6 +22,7 @@ END_EVENTS = b"data: [DONE]\n\n"
 
 _USAGE_TAIL = re.compile(rb'"usage"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
 _USAGE_OBJECT = re.compile(rb'"usage"\s*:\s*\{')
+_STATUS = re.compile(r"[45]\d\d", re.ASCII)
 _ERROR_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
@@ -107,7 +108,7 @@ def failure_in(data: dict[str, Any], raw: bytes) -> Failure | None:
     if not error:
         return None
     code, _, message = read_error(raw)
-    status = int(code) if code.isdigit() and 400 <= int(code) < 600 else 500
+    status = int(code) if _STATUS.fullmatch(code) else 500
     failure = classify_openai(status, [], raw)
     if failure.kind is FailureKind.OVERLOADED and not message:
         return Failure(failure.kind, f"the upstream sent an error inside its answer: {raw[:MESSAGE_LIMIT].decode('utf-8', 'replace')}")
