@@ -6,7 +6,7 @@ import pytest
 
 from routing.facts import FAILURES, FailureKind
 from routing.health import CREDENTIAL_EJECTION_S, EJECTION_BASE_S, EJECTION_CAP_S, RATE_LIMIT_CAP_S
-from routing.types import Capability, LocalPreference, ModelTier, RejectReason
+from routing.types import Capability, LocalPreference, ModelTier, RejectReason, Target
 from tests.playbook import (
     Asked,
     Began,
@@ -143,7 +143,7 @@ class TestEjection:
         assert (
             play
             >> Waited(EJECTION_BASE_S)
-            >> Asked()
+            >> Asked(tried=("b",))
             << Dispatched("a")
             >> Failed("a", FailureKind.STALLED, attempt=0)
             >> Finished("a")
@@ -292,9 +292,9 @@ class TestWhatIsBelievedOfAModel:
         assert Playbook(self.BLIND, "b") >> Asked(wants=self.SEES) << Dispatched("b") >> Asked(wants=self.LONG) << Dispatched("b")
 
     @pytest.mark.parametrize("target", [for_model(), for_replica("a")])
-    def test_is_doubted_when_the_client_named_it(self, target: object) -> None:
-        play = Playbook(self.BLIND) >> Asked(target, wants=self.SEES) << Dispatched("a", notes=(self.NO_VISION,))  # type: ignore[arg-type]
-        assert play >> Asked(target, wants=self.LONG) << Dispatched("a", notes=(self.SMALL,))  # type: ignore[arg-type]
+    def test_is_doubted_when_the_client_named_it(self, target: Target) -> None:
+        play = Playbook(self.BLIND) >> Asked(target, wants=self.SEES) << Dispatched("a", notes=(self.NO_VISION,))
+        assert play >> Asked(target, wants=self.LONG) << Dispatched("a", notes=(self.SMALL,))
 
     def test_is_not_doubted_for_a_tier(self) -> None:
         play = Playbook(self.BLIND) >> Asked(for_tier(ModelTier.MID), wants=self.SEES) << Refused(RejectReason.MISSING_CAPABILITY)

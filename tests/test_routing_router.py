@@ -1,0 +1,362 @@
+"""The production router in any history: random fleets, demands, failures, clocks and reloads, against rules written down plainly."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from typing import Any, NamedTuple
+
+import orjson
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from routing import explain
+from routing.facts import AttemptFailed, AttemptFinished, Fact, Failure, FailureKind, FirstToken
+from routing.health import Health
+from routing.router import Router
+from routing.types import (
+    TIER_ORDER,
+    Capability,
+    Decision,
+    Demand,
+    Dispatch,
+    LocalPreference,
+    ModelReplica,
+    ModelTier,
+    Price,
+    Refusal,
+    RejectReason,
+    Target,
+    TargetKind,
+    Usage,
+)
+from tests.playbook import catalog_of, demand_for, for_model, replica, router_for
+
+DIALECTS = ("chat", "completions", "embeddings")
+PROVIDERS = ("p0", "p1", "p2")
+MODELS = {"m0": ModelTier.MICRO, "m1": ModelTier.MID, "m2": ModelTier.MID}
+BITS = st.sampled_from([0, int(Capability.TOOLS), int(Capability.TOOLS | Capability.VISION), 31])
+DEMANDED_BITS = st.sampled_from([0, 0, 0, int(Capability.TOOLS), int(Capability.VISION)])
+
+
+@st.composite
+def fleets(draw: st.DrawFn) -> list[ModelReplica]:
+    ids = draw(st.lists(st.tuples(st.sampled_from(PROVIDERS), st.sampled_from("abcd")), min_size=2, max_size=8, unique=True))
+    found = []
+    for provider, name in ids:
+        model = draw(st.sampled_from(sorted(MODELS)))
+        found.append(
+            replica(
+                f"{provider}/{name}",
+                model,
+                MODELS[model],
+                is_local=draw(st.booleans()),
+                dialects=tuple(draw(st.sampled_from([DIALECTS, ("chat",), ("embeddings",)]))),
+                capability_bits=draw(BITS),
+                context_window=draw(st.sampled_from([None, None, 1000, 100_000])),
+                price=draw(st.sampled_from([None, Price(1.0, 2.0)])),
+            )
+        )
+    return found
+
+
+TARGETS = (
+    st.sampled_from([*sorted(MODELS), "unserved"]).map(lambda id_: Target(TargetKind.MODEL, id_))
+    | st.sampled_from(TIER_ORDER).map(lambda tier: Target(TargetKind.TIER, tier.value))
+    | st.tuples(st.sampled_from(PROVIDERS), st.sampled_from("abcd")).map(lambda parts: Target(TargetKind.REPLICA, "/".join(parts)))
+)
+DEMANDS = st.builds(
+    demand_for,
+    TARGETS,
+    capability_bits=DEMANDED_BITS,
+    input_tokens_estimated=st.sampled_from([1, 500, 5000, 10**6]),
+    output_tokens_estimated=st.integers(0, 512),
+    local_preference=st.sampled_from([LocalPreference.PREFERRED, LocalPreference.PREFERRED, *LocalPreference]),
+    excluded_providers=st.sampled_from([frozenset(), frozenset(), frozenset({"p0"}), frozenset({"p0", "p1"})]),
+).map(lambda demand: demand) | st.builds(lambda target, dialect: demand_for(target)._replace(dialect=dialect), TARGETS, st.sampled_from(DIALECTS))
+FAILED = st.builds(
+    Failure,
+    st.sampled_from(list(FailureKind)),
+    st.just("why"),
+    st.sampled_from([None, None, 0.0, 3.0, 45.0, 1e6]),
+)
+USAGES = st.builds(Usage, st.integers(0, 10**6), st.integers(0, 100), st.integers(0, 100), st.integers(0, 10**5), reported=st.booleans())
+
+
+class Standing(NamedTuple):
+    """What a plain reading of the rules says of one replica."""
+
+    is_bound: bool
+    """Tried, excluded, not local, wrong dialect or rate limited: nothing lifts that."""
+    is_doubted: bool
+    """Cannot do it, or is too small, as far as donut knows."""
+    is_ill: bool
+
+
+class RouterMachine(RuleBasedStateMachine):
+    """`router` is the one under test; `mirror` has the same replicas in the opposite order, its own fleet, and must say the same."""
+
+    @initialize(replicas=fleets())
+    def start(self, replicas: list[ModelReplica]) -> None:
+        self.now_s = 100.0
+        self.open: dict[int, tuple[str, Demand]] = {}
+        self.replicas = replicas
+        self.router = router_for(catalog_of(*replicas))
+        self.mirror = router_for(catalog_of(*reversed(replicas)))
+
+    # What happens
+
+    @rule(demand=DEMANDS, data=st.data())
+    def ask(self, demand: Demand, data: st.DataObject) -> None:
+        served = [each.id for each in self.candidates(demand.target)]
+        tried = frozenset(data.draw(st.sets(st.sampled_from(served), max_size=2))) if served else frozenset[str]()
+        standings = {each.id: self.standing(each, demand, tried) for each in self.candidates(demand.target)}
+        probes = {id_: self.router.fleet.state(id_).health.probe for id_ in standings}
+        twin = copy.deepcopy(self.router)
+        decision = self.router.decide(demand, self.now_s, tried)
+        assert twin.decide(demand, self.now_s, tried) == decision, "the same question has two answers"
+        self.same(decision, self.mirror.decide(demand, self.now_s, tried))
+        self.complete(decision, set(standings))
+        explained(decision)
+        if isinstance(decision, Dispatch):
+            self.open[decision.reservation] = (decision.replica.id, demand)
+            self.right(decision, demand, standings, probes)
+        else:
+            refused(decision, demand, standings)
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data(), ttft_s=st.floats(0, 60))
+    def begin(self, data: st.DataObject, ttft_s: float) -> None:
+        self.observe(FirstToken(data.draw(st.sampled_from(sorted(self.open))), ttft_s))
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data(), usage=USAGES)
+    def finish(self, data: st.DataObject, usage: Usage) -> None:
+        self.settle(AttemptFinished(data.draw(st.sampled_from(sorted(self.open))), usage))
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data(), failure=FAILED)
+    def fail(self, data: st.DataObject, failure: Failure) -> None:
+        self.settle(AttemptFailed(data.draw(st.sampled_from(sorted(self.open))), failure))
+
+    @rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 5.0, 5.0, 60.0, 4000.0]))
+    def wait(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    @rule(replicas=fleets())
+    def reload(self, replicas: list[ModelReplica]) -> None:
+        """What is believed stays, for replicas that stay, that go and that come back; attempts under way are settled as ever."""
+        self.replicas = replicas
+        self.router = router_for(catalog_of(*replicas), self.router.fleet)
+        self.mirror = router_for(catalog_of(*reversed(replicas)), self.mirror.fleet)
+
+    # What holds
+
+    @invariant()
+    def what_is_reserved_is_what_is_open(self) -> None:
+        if not hasattr(self, "router"):
+            return
+        fleet = self.router.fleet
+        assert fleet.open_reservations == len(self.open)
+        in_flight = Counter(id_ for id_, _ in self.open.values())
+        tokens: Counter[str] = Counter()
+        for id_, demand in self.open.values():
+            tokens[id_] += demand.input_tokens_estimated + demand.output_tokens_estimated
+        for provider in PROVIDERS:
+            for name in "abcd":
+                state = fleet.state(f"{provider}/{name}")
+                assert (state.in_flight, state.tokens_reserved) == (in_flight[f"{provider}/{name}"], tokens[f"{provider}/{name}"])
+                assert state.health.probe is None or state.health.probe in self.open
+
+    def candidates(self, target: Target) -> list[ModelReplica]:
+        """Who serves `target`, spelled out."""
+        if target.kind is TargetKind.REPLICA:
+            return [each for each in self.replicas if each.id == target.id]
+        if target.kind is TargetKind.MODEL:
+            return [each for each in self.replicas if each.logical_model_id == target.id]
+        wanted = TIER_ORDER.index(ModelTier(target.id))
+        for tier in (*TIER_ORDER[wanted:], *reversed(TIER_ORDER[:wanted])):
+            found = [each for each in self.replicas if each.tier is tier]
+            if found:
+                return found
+        return []
+
+    def standing(self, each: ModelReplica, demand: Demand, tried: frozenset[str]) -> Standing:
+        health = self.router.fleet.state(each.id).health
+        is_limited = self.now_s < health.limited_until_s
+        wrong_place = {
+            LocalPreference.REQUIRED: not each.is_local,
+            LocalPreference.DISABLED: each.is_local,
+            LocalPreference.PREFERRED: False,
+        }[demand.local_preference]
+        is_bound = (
+            each.id in tried
+            or each.provider_id in demand.excluded_providers
+            or wrong_place
+            or demand.dialect not in each.dialects
+            or is_limited
+        )
+        is_too_small = each.context_window is not None and demand.input_tokens_estimated > each.context_window
+        is_blind = bool(demand.capability_bits & ~each.capability_bits)
+        is_ejected = health.health is Health.EJECTED and self.now_s < health.ejected_until_s
+        is_probed = health.health is Health.PROBATION and health.probe is not None
+        return Standing(is_bound, is_too_small or is_blind, is_ejected or is_probed)
+
+    def right(self, decision: Dispatch, demand: Demand, standings: dict[str, Standing], probes: dict[str, int | None]) -> None:
+        """The one chosen may be chosen, and panic and doubt are set aside only where nothing better was there."""
+        evidence, id_ = decision.evidence, decision.replica.id
+        chosen = standings[id_]
+        fine = {key for key, each in standings.items() if each == Standing(False, False, False)}
+        named = demand.target.kind is not TargetKind.TIER
+        doubted = {key for key, each in standings.items() if each == Standing(False, True, False)}
+        assert not chosen.is_bound
+        assert id_ in evidence.candidates
+        assert set(evidence.candidates) == (fine or (named and doubted) or {id_})
+        assert evidence.panic == chosen.is_ill == (not fine and not (named and doubted))
+        assert bool(evidence.notes) == chosen.is_doubted
+        assert named or not chosen.is_doubted
+        health = self.router.fleet.state(id_).health
+        if health.health is Health.PROBATION and not evidence.panic:
+            assert health.probe == decision.reservation
+            assert probes[id_] is None or probes[id_] not in self.open or health.probe == probes[id_]
+
+    def complete(self, decision: Decision, served: set[str]) -> None:
+        evidence = decision.evidence
+        ids = [reject.replica_id for reject in evidence.rejected]
+        assert len(set(ids)) == len(ids), "rejected twice"
+        assert set(ids) | set(evidence.candidates) == served
+        assert set(ids) & set(evidence.candidates) == (set(evidence.candidates) if evidence.panic else set())
+        count = len(evidence.candidates)
+        assert len(evidence.scores) == count
+        assert all(len(column) == count and all(0.0 <= value <= 1.0 for value in column) for column in evidence.factors.values())
+
+    def same(self, one: Decision, other: Decision) -> None:
+        """Equal up to the order of the columns, which is the catalog's."""
+        assert type(one) is type(other)
+        if isinstance(one, Dispatch) and isinstance(other, Dispatch):
+            assert (one.replica, one.reservation) == (other.replica, other.reservation)
+        elif isinstance(one, Refusal) and isinstance(other, Refusal):
+            assert (one.reason, one.retry_after_s) == (other.reason, other.retry_after_s)
+        assert dict(zip(one.evidence.candidates, one.evidence.scores, strict=True)) == pytest.approx(
+            dict(zip(other.evidence.candidates, other.evidence.scores, strict=True))
+        )
+        assert sorted(one.evidence.rejected, key=str) == sorted(other.evidence.rejected, key=str)
+        assert sorted(one.evidence.notes) == sorted(other.evidence.notes)
+        assert (one.evidence.panic, one.evidence.spilled_from) == (other.evidence.panic, other.evidence.spilled_from)
+
+    def observe(self, fact: Fact) -> None:
+        self.router.observe(fact, self.now_s)
+        self.mirror.observe(fact, self.now_s)
+
+    def settle(self, fact: AttemptFinished | AttemptFailed) -> None:
+        self.observe(fact)
+        del self.open[fact.reservation]
+        for router in (self.router, self.mirror):
+            with pytest.raises(AssertionError):
+                router.observe(fact, self.now_s)
+
+
+def refused(decision: Refusal, demand: Demand, standings: dict[str, Standing]) -> None:
+    """Nobody could have answered, and the reason is one that stands."""
+    named = demand.target.kind is not TargetKind.TIER
+    assert all(each.is_bound or (each.is_doubted and not named) for each in standings.values())
+    assert (decision.reason is None) == (not standings)
+    assert decision.reason is None or decision.reason in {reject.reason for reject in decision.evidence.rejected}
+    assert not decision.evidence.panic
+    assert decision.evidence.notes == ()
+    if decision.reason is RejectReason.RATE_LIMITED:
+        assert decision.retry_after_s is not None
+        assert 0.0 < decision.retry_after_s <= 3600.0
+
+
+def explained(decision: Decision) -> None:
+    """Every decision can be kept, told and said."""
+    record = explain.as_record(decision)
+    kept: dict[str, Any] = orjson.loads(orjson.dumps(record))
+    told = explain.told(kept)
+    orjson.dumps(told)
+    scores = [candidate["score"] for candidate in told["candidates"]]
+    assert scores == sorted(scores, reverse=True)
+    assert {candidate["replica_id"] for candidate in told["candidates"]} == set(decision.evidence.candidates)
+    assert {"kind", "selected_because", "rejected_candidates", "target"} <= told.keys()
+    words = explain.in_words(decision)
+    assert "\n" not in words
+    if isinstance(decision, Dispatch):
+        assert told["candidates"][0]["replica_id"] == told["replica_id"] == decision.replica.id
+        assert told["logical_model_id"] == decision.replica.logical_model_id
+        assert told["selected_because"] == explain.because(decision)
+        assert words.startswith(decision.replica.id)
+    else:
+        assert words.startswith("refused")
+        assert told["selected_because"] == []
+
+
+TestRouter = RouterMachine.TestCase
+TestRouter.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
+
+
+class TestReservations:
+    def router(self) -> Router:
+        return router_for(catalog_of(replica("a"), replica("b")))
+
+    def decide(self, router: Router, **more: Any) -> Dispatch:
+        decision = router.decide(demand_for(for_model(), **more), 0.0)
+        assert isinstance(decision, Dispatch)
+        return decision
+
+    def test_hold_the_tokens_until_they_are_settled(self) -> None:
+        router = self.router()
+        decision = self.decide(router, input_tokens_estimated=100, output_tokens_estimated=20)
+        state = router.fleet.state("a")
+        assert (state.in_flight, state.tokens_reserved) == (1, 120)
+        router.observe(AttemptFinished(decision.reservation, Usage(90, output=30)), 1.0)
+        assert (state.in_flight, state.tokens_reserved, state.finished) == (0, 0, 1)
+
+    def test_are_settled_once(self) -> None:
+        router = self.router()
+        fact = AttemptFinished(self.decide(router).reservation, Usage())
+        router.observe(fact, 1.0)
+        with pytest.raises(AssertionError, match="settled before"):
+            router.observe(fact, 1.0)
+        with pytest.raises(KeyError):
+            router.observe(FirstToken(fact.reservation, 1.0), 1.0)
+
+    def test_reported_usage_teaches_and_an_estimate_does_not(self) -> None:
+        router = self.router()
+        for usage in (Usage(200, reported=True), Usage(900, reported=False)):
+            decision = self.decide(router, input_tokens_estimated=100)
+            router.observe(AttemptFinished(decision.reservation, usage), 1.0)
+        calibration = router.fleet.calibration("m")
+        assert (calibration.samples, calibration.input_ratio) == (1, pytest.approx(1.2))
+
+    def test_only_what_blames_the_replica_counts_as_its_failure(self) -> None:
+        router = self.router()
+        for kind in FailureKind:
+            decision = router.decide(demand_for(), 0.0, frozenset({"b"}))
+            if isinstance(decision, Dispatch):
+                router.observe(AttemptFailed(decision.reservation, Failure(kind, "x")), 0.0)
+        assert router.fleet.state("a").failed <= sum(kind.value != "" for kind in FailureKind)
+        assert router.fleet.open_reservations == 0
+
+
+class TestWeights:
+    def test_config_overrides_a_factors_own(self) -> None:
+        catalog = catalog_of(replica("a"), replica("b", is_local=True))
+        plain = router_for(catalog)
+        weighted = Router(catalog, plain._gates, plain._factors, {"local": 0.0})
+        for router, expected in ((plain, "b"), (weighted, "a")):
+            decision = router.decide(demand_for(), 0.0)
+            assert isinstance(decision, Dispatch)
+            assert decision.replica.id == expected
+            assert "local" in decision.evidence.factors  # shown, with or without a vote
+
+
+def test_very_many_kinds_of_demand_are_not_remembered_for_ever() -> None:
+    router = router_for(catalog_of(replica("a")))
+    for number in range(5000):
+        decision = router.decide(demand_for(excluded_providers=frozenset({f"x{number}"})), 0.0)
+        assert isinstance(decision, Dispatch)
+        router.observe(AttemptFinished(decision.reservation, Usage()), 0.0)
+    assert len(router._verdicts) <= 4096
