@@ -13,6 +13,7 @@ from providers.local.probe import is_loopback
 from providers.transport.port import Origin, Transport
 from proxy.auth import KeyRing
 from proxy.guard import LOOPBACK_HOSTS
+from proxy.headers import header_text
 from proxy.serving import Limits, Serving, Upstream
 from routing.factors import Factor
 from routing.fleet import Fleet
@@ -102,11 +103,6 @@ def origin_of(source: Source) -> tuple[Origin, str]:
     reach = source.reach
     origin = Origin(parts.scheme, parts.hostname or "", port, reach.verify, reach.ca_file, reach.proxy, reach.http2)
     return origin, parts.path.rstrip("/")
-
-
-def header_text(text: str) -> bytes:
-    """A model's name as a header value: names come from upstreams, and a header takes visible ASCII only."""
-    return "".join(char if " " <= char <= "~" else "?" for char in text).encode()
 
 
 def _limits(settings: Settings) -> Limits:

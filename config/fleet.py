@@ -20,6 +20,9 @@ from routing.types import Capability, LogicalModel, ModelReplica, ModelTier, Pri
 FREE = Price(0.0, 0.0, 0.0, 0.0, version="local")
 """A model on this machine costs no money per token. Electricity is not in the journal."""
 
+NAME_LENGTH = 512
+"""Characters. A llama-server without an alias calls its model by the file's path, and those are long."""
+
 Fleet = tuple[list[LogicalModel], list[ModelReplica]]
 """The logical models that are served, each once, and the replicas that serve them."""
 
@@ -79,6 +82,11 @@ def offered_fleet(provider: EnvironmentProvider, catalog: ShippedCatalog) -> Fle
     return replicas_for(account, [Served(item.upstream_model, item.logical_model_id, item.context_window) for item in offerings], catalog)
 
 
+def is_name(name: str) -> bool:
+    """Can `name` be shown and asked for? Servers make up their own: control characters, lone surrogates and novels are no names."""
+    return name.isprintable() and name.strip() == name != "" and len(name) <= NAME_LENGTH
+
+
 def replicas_for(
     account: Account,
     served: Iterable[Served],
@@ -87,7 +95,8 @@ def replicas_for(
 ) -> Fleet:
     """The replicas of `account`. `known` are the logical models to go by, the catalog's unless config adds to them.
 
-    A model whose purpose the account has no dialect for (embeddings at a chat server) is left out, and so is a repeated name.
+    A model whose purpose the account has no dialect for (embeddings at a chat server) is left out, and so is a repeated name, and
+    one that no client could write into a request.
     """
     described = catalog.models if known is None else known
     models: dict[str, LogicalModel] = {}
@@ -95,7 +104,7 @@ def replicas_for(
     for item in served:
         model = _logical(account, item, catalog, described)
         replica = _replica(account, item, model, catalog)
-        if replica.dialects and replica.id not in replicas:
+        if replica.dialects and replica.id not in replicas and is_name(item.upstream_model):
             models.setdefault(model.id, model)
             replicas[replica.id] = replica
     return list(models.values()), list(replicas.values())

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import email.utils
+import math
 import re
 from collections.abc import Callable
 
@@ -26,7 +27,10 @@ _CREDIT = re.compile(
     r"credit balance|insufficient balance|used all available credits|monthly spending limit|insufficient_quota", re.IGNORECASE
 )
 _TOO_LARGE_FOR_LIMIT = re.compile(r"request too large", re.IGNORECASE)
-_KEY_IN_400 = re.compile(r"api key not valid|invalid api key|incorrect api key", re.IGNORECASE)
+_ABOUT_THE_REQUEST = frozenset({400, 404, 413, 422})
+# Such a message may repeat what the client wrote (`Invalid value: 'insufficient_quota'`), and nobody must be able to talk donut into
+# ejecting a replica: of our own trouble only a sentence that begins with it is believed.
+_OUR_TROUBLE = re.compile(r"\s*(?:api key not valid|invalid api key|incorrect api key|your credit balance)", re.IGNORECASE)
 _OVERLOAD_CODES = frozenset({"overloaded_error", "server_is_overloaded", "provider_overloaded", "capacity_exceeded"})
 _CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 _CREDIT_CODES = frozenset({"insufficient_quota", "billing_error", "payment_required", "quota_exceeded", "usage_limit_reached"})
@@ -43,17 +47,26 @@ def seconds_until(value: str, now_epoch_s: float | None = None) -> float | None:
     """
     text = value.strip()
     try:
-        return max(0.0, float(text))
+        return _wait(float(text))
     except ValueError:
         pass
     parts = _GO_DURATION.findall(text)
     if parts and "".join(number + unit for number, unit in parts) == text:
-        return sum(float(number) * _GO_UNIT_S[unit] for number, unit in parts)
-    if now_epoch_s is None:
-        return None
+        return _wait(sum(float(number) * _GO_UNIT_S[unit] for number, unit in parts))
+    until_epoch_s = _epoch_s(text)
+    return None if now_epoch_s is None or until_epoch_s is None else _wait(until_epoch_s - now_epoch_s)
+
+
+def _wait(seconds: float) -> float | None:
+    """A wait is never negative; one that is no number, or endless, says nothing."""
+    return max(0.0, seconds) if math.isfinite(seconds) else None
+
+
+def _epoch_s(date: str) -> float | None:
+    """An HTTP date in seconds since 1970, or None."""
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - now_epoch_s)
-    except (ValueError, TypeError, OverflowError):
+        return email.utils.parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError, OSError):  # what the email package raises on odd input
         return None
 
 
@@ -62,20 +75,14 @@ def retry_after(headers: Headers) -> float | None:
     millis = header(headers, b"retry-after-ms")
     if millis is not None:
         try:
-            return max(0.0, float(millis) / 1000)
+            return _wait(float(millis) / 1000)
         except ValueError:
             pass
     value = header(headers, b"retry-after")
     if value is None:
         return None
     sent = header(headers, b"date")
-    now: float | None = None
-    if sent is not None:
-        try:
-            now = email.utils.parsedate_to_datetime(sent.decode("latin-1")).timestamp()
-        except (ValueError, TypeError):
-            now = None
-    return seconds_until(value.decode("latin-1"), now)
+    return seconds_until(value.decode("latin-1"), None if sent is None else _epoch_s(sent.decode("latin-1")))
 
 
 def read_error(body: bytes) -> tuple[str, str, str]:
@@ -109,7 +116,9 @@ _RULES: tuple[tuple[FailureKind, _Rule], ...] = (
     (FailureKind.PROTOCOL, lambda status, words, message: 300 <= status < 400),
     (
         FailureKind.UNAUTHORIZED,
-        lambda status, words, message: status in (401, 402, 403) or bool(words & _CREDIT_CODES) or bool(_CREDIT.search(message)),
+        lambda status, words, message: (
+            status in (401, 402, 403) or bool(words & _CREDIT_CODES) or (status not in _ABOUT_THE_REQUEST and bool(_CREDIT.search(message)))
+        ),
     ),
     (
         FailureKind.CONTEXT_TOO_LONG,
@@ -121,7 +130,7 @@ _RULES: tuple[tuple[FailureKind, _Rule], ...] = (
     (FailureKind.OVERLOADED, lambda status, words, message: status >= 500 or status == 498 or bool(words & _OVERLOAD_CODES)),
     (FailureKind.NOT_FOUND, lambda status, words, message: status == 404 or "model_not_found" in words),
     (FailureKind.STALLED, lambda status, words, message: status == 408),
-    (FailureKind.UNAUTHORIZED, lambda status, words, message: status == 400 and bool(_KEY_IN_400.search(message))),
+    (FailureKind.UNAUTHORIZED, lambda status, words, message: status == 400 and bool(_OUR_TROUBLE.match(message))),
 )
 
 

@@ -75,10 +75,18 @@ class Downstream:
             if piece:
                 await self._send({"type": "http.response.body", "body": piece, "more_body": True})
 
+    def try_write(self, data: bytes) -> bool:
+        """Forward a piece if the client takes it at once; False when `write` has to do it."""
+        # An empty chunk is the end of a chunked body: it must never go out as a piece.
+        if data and not self.connection.write_piece(data):
+            return False
+        self.bytes_out += len(data)
+        return True
+
     async def write(self, data: bytes) -> None:
         """Forward a piece. Waits while the client reads more slowly than donut writes: this wait is the back-pressure."""
-        self.bytes_out += len(data)
-        if not self.connection.write_piece(data):
+        if not self.try_write(data):
+            self.bytes_out += len(data)
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
     async def end(self, data: bytes = b"") -> None:

@@ -21,7 +21,7 @@ from proxy.body import BodyError, ClientDisconnectedError, read_body
 from proxy.demand import Steering, demand_for, read_steering
 from proxy.downstream import Downstream, Receive
 from proxy.gateway import Gateway
-from proxy.headers import to_client
+from proxy.headers import header_text, to_client
 from proxy.journal.records import ExchangeRecord, Status
 from proxy.relay import Relay
 from proxy.serving import OnDisconnect, Upstream
@@ -296,8 +296,7 @@ class Exchange:
         for attempt in self.record.attempts:
             timings.append(f"queue{attempt.number};dur={attempt.queue_s * 1000:.2f}")
             timings.append(f"connect{attempt.number};dur={attempt.connect_s * 1000:.2f}")
-        because = words.encode("ascii", "replace").replace(b"\n", b" ").replace(b"\r", b" ")
-        return [(b"x-donut-because", because), (b"server-timing", ", ".join(timings).encode())]
+        return [(b"x-donut-because", header_text(words)), (b"server-timing", ", ".join(timings).encode())]
 
 
 def _parse(body: bytes) -> dict[str, Any]:

@@ -23,8 +23,15 @@ def is_allowed_host(value: bytes | None, allowed: frozenset[str] | None) -> bool
 
 
 def is_allowed_origin(value: bytes | None, allowed: frozenset[str] | None) -> bool:
-    """A page elsewhere may post to 127.0.0.1 without asking first; its Origin tells. Editors' webviews are not http and may pass."""
+    """A page elsewhere may post to 127.0.0.1 without asking first; its Origin tells. Editors' webviews have schemes of their own and may
+    pass; `null` may not, since a sandboxed frame of any page sends it.
+    """
     if value is None or allowed is None:
         return True
-    parts = urlsplit(value.decode("latin-1"))
-    return parts.scheme not in ("http", "https") or (parts.hostname or "") in allowed
+    try:
+        parts = urlsplit(value.decode("latin-1"))
+    except ValueError:
+        return False
+    if parts.scheme in ("http", "https"):
+        return (parts.hostname or "") in allowed
+    return parts.scheme != ""

@@ -50,6 +50,10 @@ NOT_DOWNSTREAM = frozenset(
         b"x-request-id",  # donut's own goes there; the upstream's is in the journal
         b"server",
         b"date",
+        b"authorization",  # an upstream that echoes what it was sent would show our key
+        b"api-key",
+        b"x-api-key",
+        b"x-goog-api-key",
     }
 )
 
@@ -62,6 +66,11 @@ def to_upstream(headers: Headers, more: frozenset[bytes]) -> Headers:
 @lru_cache(maxsize=1024)
 def _crosses(name: bytes) -> bool:
     return name in TO_UPSTREAM or name.startswith(TO_UPSTREAM_PREFIXES)
+
+
+def header_text(text: str) -> bytes:
+    """Words as a header value: names in them come from upstreams and clients, and a header takes visible ASCII only."""
+    return "".join(char if " " <= char <= "~" else "?" for char in text).encode()
 
 
 def to_client(headers: Headers) -> Headers:

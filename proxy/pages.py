@@ -79,7 +79,9 @@ def pages_for(
         Route("/v1/models/{name:path}", model),
         Route("/models/{name:path}", model),
     ]
-    return Starlette(routes=routes, exception_handlers={HTTPException: http_error})
+    pages = Starlette(routes=routes, exception_handlers={HTTPException: http_error})
+    pages.router.redirect_slashes = False  # a redirect would be built from the client's Host header
+    return pages
 
 
 def list_models(catalog: Catalog) -> list[dict[str, Any]]:

@@ -51,6 +51,8 @@ class Relay:
         self._prelude_bytes = 0
         self._prelude_timer: asyncio.TimerHandle | None = None
         self._early_commit: asyncio.Task[None] | None = None
+        self._pending = b""
+        """What `_take` could not send."""
         self.result = Relayed()
 
     async def run(self, answer: Answer, redact: Callable[[bytes], bytes]) -> Relayed:
@@ -75,49 +77,61 @@ class Relay:
 
     # A stream
 
-    async def _stream(self, answer: Answer, data: bytes) -> None:
-        scanner = self._dialect.new_scanner(self._ask)
-        self._scanner = scanner
-        write = self._downstream.write
-        while data:
-            out = scanner.feed(data)
-            if scanner.failure is not None:
-                out = self._redact(out)
-            if self._early_commit is not None:
-                await self._finish_early_commit()
-            if self._downstream.has_started:
-                if out:
-                    await write(out)
-            elif scanner.failure is None:
-                self._hold(out, answer)
-                if scanner.has_content or scanner.is_finished or self._prelude_is_full():
-                    await self._commit(answer)
-            if scanner.failure is not None:
-                break
-            data = await answer.read()
+    async def _stream(self, answer: Answer, first: bytes) -> None:
+        scanner = self._scanner = self._dialect.new_scanner(self._ask)
+        if await self._wait_for_content(answer, scanner, first):
+            await self._pump(answer, scanner)
         await self._stream_ended(answer, scanner)
 
-    async def _end_at_once(self, answer: Answer, scanner: StreamScanner, out: bytes) -> None:
-        """The last piece is here, and nothing comes behind it: one write instead of two."""
-        out += scanner.finish()
-        self._note(scanner)
-        if self._downstream.has_started:
-            await self._downstream.end(out)
-            return
-        self._stop_prelude_timer()
-        await self._downstream.reply(answer.status, self._on_commit(answer), b"".join((*self._prelude, out)))
+    async def _wait_for_content(self, answer: Answer, scanner: StreamScanner, data: bytes) -> bool:
+        """Hold events back until the first content, then commit. False: there is nothing to pump, the stream is over or has failed."""
+        while data:
+            out = scanner.feed(data)
+            await self._finish_early_commit()
+            if scanner.failure is not None:
+                self._pending = self._redact(out)
+                return False
+            if self._downstream.has_started:
+                await self._downstream.write(out)
+                return True
+            self._hold(out, answer)
+            if scanner.is_finished and answer.has_ended():
+                return False
+            if scanner.has_content or scanner.is_finished or self._prelude_is_full():
+                await self._commit(answer)
+                return True
+            data = await answer.read()
+        return False
+
+    async def _pump(self, answer: Answer, scanner: StreamScanner) -> None:
+        """From commit to the end. Pieces go their way as they arrive; this task wakes when the client is slow, and at the end."""
+        while not await answer.pump(self._take):
+            if scanner.failure is not None or (scanner.is_finished and answer.has_ended()):
+                return
+            pending, self._pending = self._pending, b""
+            await self._downstream.write(pending)
+
+    def _take(self, data: bytes) -> bool:
+        """One piece, in the moment it arrives. False: kept in `_pending`, because it could not go or because it is the last."""
+        scanner = self._scanner
+        assert scanner is not None
+        out = scanner.feed(data)
+        if scanner.failure is not None:
+            out = self._redact(out)
+        elif not scanner.is_finished and (not out or self._downstream.try_write(out)):
+            return True
+        self._pending = out
+        return False
 
     async def _stream_ended(self, answer: Answer, scanner: StreamScanner) -> None:
-        rest = scanner.finish()
-        if scanner.failure is not None:
-            rest = self._redact(rest)
+        await self._finish_early_commit()
+        rest = self._pending + (scanner.finish() if scanner.failure is None else b"")
+        self._pending = b""
         self._note(scanner)
-        if self._early_commit is not None:
-            await self._finish_early_commit()
         if scanner.failure is not None:
             self.result.failure = scanner.failure
             if self._downstream.has_started:
-                # The upstream's own error event has gone out; a second one would be one too many.
+                # The upstream's own error event goes out; a second one would be one too many.
                 self._downstream.connection.close_after_response()
                 await self._downstream.end(rest if scanner.is_finished else rest + self._dialect.end_events)
         elif not scanner.is_finished:
@@ -125,9 +139,9 @@ class Relay:
         elif self._downstream.has_started:
             await self._downstream.end(rest)
         else:
-            self._hold(rest, answer)
-            await self._commit(answer)
-            await self._downstream.end()
+            # All of it is here, and nothing has gone out: one write instead of two.
+            self._stop_prelude_timer()
+            await self._downstream.reply(answer.status, self._on_commit(answer), b"".join((*self._prelude, rest)))
 
     def _hold(self, out: bytes, answer: Answer) -> None:
         if not out:
@@ -222,13 +236,11 @@ class Relay:
             self._note(scanner)
             if scanner.is_finished:
                 # All that matters had arrived: the terminal event was there, only the connection's end was missing.
-                if self._early_commit is not None:
-                    await self._finish_early_commit()
+                await self._finish_early_commit()
                 await self._downstream.end()
                 return
         self.result.failure = Failure(error.kind, str(error))
-        if self._early_commit is not None:
-            await self._finish_early_commit()
+        await self._finish_early_commit()
         if not self._downstream.has_started:
             return
         if scanner is None:

@@ -224,6 +224,10 @@ class Playbook:
             raise AssertionError("the router said something else:\n" + "\n".join(difflib.ndiff(self._expected, self._happened)))
         return self
 
+    def __bool__(self) -> bool:
+        """A story that has been told to its end held: so that it can stand behind `assert`."""
+        return True
+
     def _observe(self, fact: Fact) -> None:
         self.router.observe(fact, self.now_s)
 

@@ -56,6 +56,13 @@ def chunk(finish_reason: str | None = None, /, **delta: Any) -> bytes:
     return event({"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "up-model", "choices": [choice]})
 
 
+ROLE = chunk(role="assistant", content="")
+HELLO = chunk(content="Hello")
+STOP = chunk("stop")
+CLEAN = b"".join([ROLE, chunk(content="Clean"), STOP, DONE])
+"""A whole answer."""
+
+
 def ask(model: str = "test-model", *, usage: bool = True, **more: Any) -> dict[str, Any]:
     """A streamed chat request; `usage` asks for the usage chunk, and the upstream's bytes are then nobody's business but the client's."""
     options = {"stream_options": {"include_usage": True}} if usage else {}
@@ -64,6 +71,16 @@ def ask(model: str = "test-model", *, usage: bool = True, **more: Any) -> dict[s
 
 def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def assert_one_error_and_done(tail: bytes) -> dict[str, Any]:
+    """`tail` is one error frame and [DONE]; returns the error."""
+    said = payloads(tail)
+    assert len(said) == 2, tail
+    assert said[1] == "[DONE]"
+    assert set(said[0]) == {"error"}
+    assert set(said[0]["error"]) == {"message", "type", "param", "code"}
+    return dict(said[0]["error"])
 
 
 async def settle(turns: int = 3) -> None:

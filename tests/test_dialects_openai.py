@@ -110,7 +110,9 @@ class TestRecordedStreams:
 
 # Any stream
 
-TEXTS = st.sampled_from(["Hi", "", '"usage":{"prompt_tokens":9}', "[DONE]", '"error"', "data: x\n\ndata: [DONE]\n\n", '"choices"', "é🍩\u2028"])
+TEXTS = st.sampled_from(
+    ["Hi", "", '"usage":{"prompt_tokens":9}', "[DONE]", '"error"', "data: x\n\ndata: [DONE]\n\n", '"choices"', "é🍩\u2028"]
+)
 CONTENT = st.fixed_dictionaries({}, optional={"role": st.just("assistant"), "content": TEXTS | st.none(), "reasoning_content": TEXTS})
 USAGES = st.none() | st.fixed_dictionaries({"prompt_tokens": st.integers(0, 99), "completion_tokens": st.integers(0, 99)})
 CHUNKS = st.fixed_dictionaries(
@@ -222,9 +224,7 @@ class TestTheUsageChunk:
         assert seen.usage is None
 
     def test_usage_beside_the_last_choice_is_read_and_stays(self) -> None:
-        chunk = streams.event(
-            {"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
-        )
+        chunk = streams.event({"choices": [{"delta": {}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 3, "completion_tokens": 2}})
         seen = scan([self.CONTENT, chunk], strip=True)
         assert (seen.out, seen.usage) == (self.CONTENT + chunk, Usage(3, output=2))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import pytest
 
 from routing.facts import FAILURES, FailureKind
@@ -29,6 +31,7 @@ ILL = [kind for kind, policy in FAILURES.items() if policy.blames_replica]
 AT_ONCE = [FailureKind.UNAUTHORIZED, FailureKind.NOT_FOUND]
 BLAMELESS = [kind for kind, policy in FAILURES.items() if not policy.blames_replica and kind is not LIMITED]
 A = Asked(), Dispatched("a")
+Wants = ClassVar[dict[str, Any]]
 
 
 def ejected(*replicas: str, others: tuple[str, ...] = ()) -> Playbook:
@@ -168,7 +171,9 @@ class TestEjection:
 
     def test_a_hint_is_believed_for_an_hour(self) -> None:
         play = repeated(1, [*A, Failed("a", FailureKind.UNAUTHORIZED, 18 * 86400)], Playbook("a", "b"))
-        assert play >> Waited(RATE_LIMIT_CAP_S - 1) >> Asked() << Dispatched("b") >> Finished("b") >> Waited(1) >> Asked() << Dispatched("a")
+        assert (
+            play >> Waited(RATE_LIMIT_CAP_S - 1) >> Asked() << Dispatched("b") >> Finished("b") >> Waited(1) >> Asked() << Dispatched("a")
+        )
 
     def test_survives_a_reload(self) -> None:
         play = ejected("a", others=("b",)) >> Reloaded((replica("a"), replica("b"), replica("c")))
@@ -219,7 +224,9 @@ class TestRateLimit:
 
     def test_a_hint_is_believed_for_an_hour(self) -> None:
         play = repeated(1, [*A, Failed("a", LIMITED, 18 * 86400)], Playbook("a", "b"))
-        assert play >> Waited(RATE_LIMIT_CAP_S - 1) >> Asked() << Dispatched("b") >> Finished("b") >> Waited(1) >> Asked() << Dispatched("a")
+        assert (
+            play >> Waited(RATE_LIMIT_CAP_S - 1) >> Asked() << Dispatched("b") >> Finished("b") >> Waited(1) >> Asked() << Dispatched("a")
+        )
 
     def test_without_a_hint_it_backs_off(self) -> None:
         play = Playbook("a")
@@ -283,8 +290,8 @@ class TestPanic:
 
 class TestWhatIsBelievedOfAModel:
     BLIND = replica("a", capability_bits=0, context_window=1000)
-    SEES = {"capability_bits": int(Capability.VISION)}
-    LONG = {"input_tokens_estimated": 5000}
+    SEES: Wants = {"capability_bits": int(Capability.VISION)}
+    LONG: Wants = {"input_tokens_estimated": 5000}
     NO_VISION = "a missing capability (no vision), asked anyway: the client named it"
     SMALL = "a context too small (about 5000 tokens of prompt, window 1000), asked anyway: the client named it"
 

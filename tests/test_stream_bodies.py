@@ -12,11 +12,10 @@ import orjson
 import pytest
 
 from tests.serving import Donut, config_for
-from tests.streams import CHAT, RawClient, ask, chunk, digest, playing
+from tests.streams import CHAT, CLEAN, RawClient, ask, digest, playing
 from tests.upstreams import ScriptedUpstream, answer, saying
 
 MIB = 1024 * 1024
-CLEAN = b"".join([chunk(role="assistant", content="Clean"), chunk("stop"), b"data: [DONE]\n\n"])
 EMBEDDED = b'{"object":"list","data":[],"model":"up-model","usage":{"prompt_tokens":1,"total_tokens":1}}'
 
 

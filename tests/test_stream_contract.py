@@ -9,10 +9,9 @@ import orjson
 import pytest
 
 from tests.serving import Donut, config_for
-from tests.streams import CHAT, RawAnswer, RawClient, ask, chunk, cutting, playing
+from tests.streams import CHAT, CLEAN, RawAnswer, RawClient, ask, chunk, cutting, playing
 from tests.upstreams import ScriptedUpstream, answer, saying
 
-CLEAN = b"".join([chunk(role="assistant", content="Clean"), chunk("stop"), b"data: [DONE]\n\n"])
 ROUTED = ("x-request-id", "x-donut-decision", "x-donut-model", "x-donut-replica", "x-donut-tier", "x-donut-use-case", "x-donut-attempts")
 
 

@@ -1,6 +1,7 @@
 """Streams, requirement by requirement (reliability-requirements.md, section A): cut, broken, failed over, and otherwise byte for byte.
 
 Every test names its requirement. Far ends are byte-level; donut is whole, on a real socket, with its journal.
+The other half of the section: test_stream_refusals.py (A4), test_stream_silence.py (A7, A9, A11), test_stream_bodies.py (A8).
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ import pytest
 
 from tests.serving import Donut, config_for
 from tests.streams import (
+    CLEAN,
     DONE,
+    HELLO,
+    ROLE,
+    STOP,
     STREAMS,
     End,
     Framing,
-    RawAnswer,
     RawClient,
     ask,
+    assert_one_error_and_done,
     chunk,
     cutting,
     digest,
@@ -32,14 +37,10 @@ from tests.streams import (
     recording,
     settle,
 )
-from tests.upstreams import ReceivedRequest, ScriptedUpstream, answer, eventually, saying
+from tests.upstreams import ReceivedRequest, ScriptedUpstream, eventually
 
-ROLE = chunk(role="assistant", content="")
-HELLO = chunk(content="Hello")
-STOP = chunk("stop")
 PING = b": ping\n\n"
 USAGE_ONLY = event({"id": "c1", "choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 0}})
-CLEAN = b"".join([ROLE, chunk(content="Clean"), STOP, DONE])
 ERROR = event({"error": {"message": "the GPU fell off the bus", "type": "server_error", "code": "gpu_lost"}})
 
 
@@ -62,16 +63,6 @@ def where(stream: bytes) -> tuple[int, int]:
     content = next(index for index, data in enumerate(said) if data and is_content(data[0]))
     terminal = next(index for index, data in enumerate(said) if data and data[0]["choices"][0]["finish_reason"])
     return ends(stream)[content], ends(stream)[terminal]
-
-
-def assert_one_error_and_done(tail: bytes) -> dict[str, Any]:
-    """`tail` is one error frame and [DONE]; returns the error."""
-    said = payloads(tail)
-    assert len(said) == 2, tail
-    assert said[1] == "[DONE]"
-    assert set(said[0]) == {"error"}
-    assert set(said[0]["error"]) == {"message", "type", "param", "code"}
-    return dict(said[0]["error"])
 
 
 # A1: an answer that breaks off before its terminal event
@@ -334,99 +325,6 @@ async def test_a3_a_stream_cut_after_an_early_commit_ends_with_one_error_and_no_
             assert (await donut.wait_for_rows(1))[0]["status"] == "truncated"
 
 
-# A4: an upstream's refusal of a streamed request
-
-
-def refusal(status: bytes, body: bytes, headers: bytes = b"") -> bytes:
-    return answer(body, status=status, headers=b"content-type: application/json\r\n" + headers)
-
-
-BODY_400 = (
-    b'{"error": {"message":"temperature: too hot", "type":"invalid_request_error","param":"temperature","code":null}, "vendor": [1,2]}'
-)
-BODY_CONTEXT = (
-    b'{"error":{"code":400,"message":"the request exceeds the available context size (2048 tokens)","type":"exceed_context_size_error"}}'
-)
-BODY_404 = (
-    b'{"error":{"message":"The model `up-model` does not exist","type":"invalid_request_error","param":null,"code":"model_not_found"}}'
-)
-BODY_KEY = (
-    b'{"error":{"message":"Incorrect API key provided: sk-***","type":"invalid_request_error","param":null,"code":"invalid_api_key"}}'
-)
-
-
-@pytest.mark.parametrize("stream", [True, False])
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [(b"400 Bad Request", BODY_400), (b"422 Unprocessable", BODY_400), (b"400 Bad Request", BODY_CONTEXT), (b"404 Not Found", BODY_404)],
-)
-async def test_a4_a_refusal_that_blames_the_request_passes_in_the_upstreams_own_words(
-    status: bytes, body: bytes, stream: bool, tmp_path: Path
-) -> None:
-    said = refusal(status, body, b"x-ratelimit-remaining-requests: 7\r\nset-cookie: a=b\r\n")
-    async with (
-        ScriptedUpstream(saying(said)) as upstream,
-        Donut(config_for(upstream.port), tmp_path) as donut,
-        RawClient(donut.port) as client,
-    ):
-        got = await client.ask(ask(stream=stream))
-        assert (got.status, got.body) == (int(status[:3]), body)
-        assert got.headers["x-ratelimit-remaining-requests"] == "7"
-        assert "set-cookie" not in got.headers
-        assert got.headers["x-donut-replica"] == "p0/up-model"
-
-
-@pytest.mark.parametrize(
-    ("status", "headers", "body", "expected", "code", "words"),
-    [
-        (b"429 Too Many", b"retry-after: 17\r\n", b"{}", 429, "rate_limit_exceeded", "p0/up-model"),
-        (b"401 Unauthorized", b"", BODY_KEY, 502, "provider_credentials_rejected", "donut's credentials"),
-        (b"402 Payment Required", b"", b"{}", 502, "provider_credentials_rejected", "Your own key is fine"),
-        (b"403 Forbidden", b"", b"<html>no</html>", 502, "provider_credentials_rejected", "donut's credentials"),
-        (b"500 Internal", b"", b'{"error":"boom"}', 503, "provider_overloaded", "boom"),
-        (b"503 Unavailable", b"retry-after: 3\r\n", b"", 503, "provider_overloaded", "p0/up-model"),
-        (b"529 Overloaded", b"", b"{}", 503, "provider_overloaded", "p0/up-model"),
-        (b"408 Timeout", b"", b"{}", 504, "provider_timeout", "p0/up-model"),
-        (b"302 Found", b"location: http://127.0.0.1:1/\r\n", b"", 502, "provider_invalid_response", "redirect"),
-    ],
-    ids=lambda value: value.decode()[:3] if isinstance(value, bytes) and value[:3].isdigit() else "",
-)
-async def test_a4_a_refusal_that_blames_the_upstream_has_the_tables_status(
-    status: bytes, headers: bytes, body: bytes, expected: int, code: str, words: str, tmp_path: Path
-) -> None:
-    async with ScriptedUpstream(saying(refusal(status, body, headers))) as upstream, Donut(config_for(upstream.port), tmp_path) as donut:
-        async with RawClient(donut.port) as client:
-            got = await client.ask(ask())
-        error = got.json()["error"]
-        assert (got.status, error["code"]) == (expected, code)
-        assert words in error["message"]
-        assert got.headers["content-type"] == "application/json"
-        if headers.startswith(b"retry-after"):
-            assert got.headers["retry-after"] == headers.split()[1].decode()
-
-
-@pytest.mark.parametrize("status", [b"429 Too Many", b"401 Unauthorized", b"500 Internal", b"404 Not Found", b"302 Found", b"408 Timeout"])
-async def test_a4_another_replica_answers_where_the_table_says_so(status: bytes, tmp_path: Path) -> None:
-    async with (
-        ScriptedUpstream(saying(refusal(status, b"{}"))) as one,
-        ScriptedUpstream(playing(CLEAN)) as two,
-        Donut(config_for(one.port, two.port), tmp_path) as donut,
-        RawClient(donut.port) as client,
-    ):
-        assert (await client.ask(ask())).body == CLEAN
-
-
-async def test_a4_a_bad_request_is_not_tried_elsewhere(tmp_path: Path) -> None:
-    async with (
-        ScriptedUpstream(saying(refusal(b"400 Bad Request", BODY_400))) as one,
-        ScriptedUpstream(playing(CLEAN)) as two,
-        Donut(config_for(one.port, two.port), tmp_path) as donut,
-        RawClient(donut.port) as client,
-    ):
-        assert (await client.ask(ask())).status == 400
-        assert two.requests == []
-
-
 # A5: the same dialect on both sides
 
 
@@ -477,142 +375,4 @@ async def test_a5_an_event_larger_than_everything_passes_whole(tmp_path: Path) -
     ):
         got = await client.ask(ask())
         assert digest(got.body) == digest(stream)
-        assert (await donut.wait_for_rows(1))[0]["status"] == "ok"
-
-
-# A7: silence
-
-
-async def test_a7_a_silent_upstream_is_not_cut_while_its_limits_allow(tmp_path: Path) -> None:
-    pieces = (Framing.CHUNKED.head(0), 0.15, Framing.CHUNKED.piece(ROLE), 0.15, Framing.CHUNKED.piece(HELLO), 0.15)
-    rest = Framing.CHUNKED.piece(STOP + DONE) + Framing.CHUNKED.ending
-    limits = "timeouts: {first_byte: 0.4, idle: 0.4},"
-    async with (
-        ScriptedUpstream(saying(0.15, *pieces, rest)) as upstream,
-        Donut(config_for(upstream.port, provider_more=limits), tmp_path) as donut,
-        RawClient(donut.port) as client,
-    ):
-        assert (await client.ask(ask())).body == ROLE + HELLO + STOP + DONE
-
-
-@pytest.mark.parametrize(
-    ("limit", "said"),
-    [
-        ("timeouts: {first_byte: 0.1},", ()),
-        ("timeouts: {idle: 0.1},", (Framing.CHUNKED.head(0),)),
-        ("timeouts: {idle: 0.1},", (Framing.CHUNKED.head(0) + Framing.CHUNKED.piece(ROLE),)),
-    ],
-    ids=["no head", "no body", "no content"],
-)
-async def test_a7_a_stalled_upstream_is_left_for_another_and_alone_it_is_a_504(limit: str, said: tuple[bytes, ...], tmp_path: Path) -> None:
-    async with (
-        ScriptedUpstream(saying(*said, 30)) as one,
-        ScriptedUpstream(playing(CLEAN)) as two,
-        Donut(config_for(one.port, two.port, provider_more=limit), tmp_path) as donut,
-        RawClient(donut.port) as client,
-    ):
-        assert (await client.ask(ask())).body == CLEAN
-        got = await client.ask(ask("p0/up-model"))
-        assert (got.status, got.json()["error"]["code"]) == (504, "provider_timeout")
-        await eventually(lambda: one.connections_open == 0)
-
-
-async def test_a7_an_upstream_that_stalls_after_content_ends_with_one_error(tmp_path: Path) -> None:
-    said = Framing.CHUNKED.head(0) + Framing.CHUNKED.piece(ROLE + HELLO)
-    async with (
-        ScriptedUpstream(saying(said, 30)) as upstream,
-        Donut(config_for(upstream.port, provider_more="timeouts: {idle: 0.1},"), tmp_path) as donut,
-        RawClient(donut.port) as client,
-    ):
-        got = await client.ask(ask())
-        assert got.body.startswith(ROLE + HELLO)
-        assert assert_one_error_and_done(got.body.removeprefix(ROLE + HELLO))["code"] == "provider_timeout"
-        assert (await donut.wait_for_rows(1))[0]["status"] == "truncated"
-
-
-# A9: pace
-
-
-async def test_a9_every_frame_is_forwarded_before_the_upstream_sends_the_next(tmp_path: Path) -> None:
-    """A handshake, not a clock: the upstream says the next frame only when the client has the one before."""
-    frames = [ROLE + HELLO, *(chunk(content=f" {number}") for number in range(40)), STOP, DONE]
-    has_it = asyncio.Semaphore(0)
-
-    async def handle(_request: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
-        writer.write(Framing.CHUNKED.head(0))
-        for frame in frames:
-            writer.write(Framing.CHUNKED.piece(frame))
-            await has_it.acquire()
-        writer.write(Framing.CHUNKED.ending)
-
-    async with ScriptedUpstream(handle) as upstream, Donut(config_for(upstream.port), tmp_path) as donut, RawClient(donut.port) as client:
-        client.send(ask())
-        await client.read_head()
-        async with asyncio.timeout(5):
-            for frame in frames:
-                assert await client.read_frame() == frame
-                has_it.release()
-            assert await client.read_frame() == b""
-
-
-# A11: what an answer is, is seen in its bytes
-
-
-@pytest.mark.parametrize("content_type", [None, b"application/json", b"text/plain"])
-@pytest.mark.parametrize(
-    "pieces",
-    [[CLEAN], [CLEAN[at : at + 1] for at in range(len(CLEAN))], [b"\n", CLEAN], [PING, CLEAN]],
-    ids=["whole", "bytes", "newline", "comment"],
-)
-async def test_a11_a_stream_is_a_stream_whatever_its_content_type(content_type: bytes | None, pieces: list[bytes], tmp_path: Path) -> None:
-    async def handle(_request: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
-        kind = b"" if content_type is None else b"content-type: " + content_type + b"\r\n"
-        writer.write(b"HTTP/1.1 200 OK\r\n" + kind + b"transfer-encoding: chunked\r\n\r\n")
-        for piece in pieces:
-            await settle()
-            writer.write(Framing.CHUNKED.piece(piece))
-        writer.write(Framing.CHUNKED.ending)
-
-    async with ScriptedUpstream(handle) as upstream, Donut(config_for(upstream.port), tmp_path) as donut, RawClient(donut.port) as client:
-        got = await client.ask(ask())
-        assert got.body == b"".join(pieces)
-        assert "content-length" not in got.headers, "streamed, not collected"
-        assert (await donut.wait_for_rows(1))[0]["status"] == "ok"
-
-
-async def test_a11_a_json_answer_to_a_stream_request_passes_as_json(tmp_path: Path) -> None:
-    body = (
-        b'{"choices":[{"index":0,"message":{"role":"assistant","content":"whole"},"finish_reason":"stop"}],"usage":{"completion_tokens":2}}'
-    )
-    said = answer(body, headers=b"content-type: application/json\r\n")
-    async with (
-        ScriptedUpstream(saying(said)) as upstream,
-        Donut(config_for(upstream.port), tmp_path) as donut,
-        RawClient(donut.port) as client,
-    ):
-        got = await client.ask(ask())
-        assert (got.status, got.body, got.headers["content-type"]) == (200, body, "application/json")
-        await donut.wait_for_rows(1)
-        assert donut.rows("attempts")[0]["reported_output"] == 2
-
-
-async def test_a11_a_json_error_in_a_200_to_a_stream_request_fails_over(tmp_path: Path) -> None:
-    body = b'{"error":{"message":"out of memory","type":"server_error"}}'
-    async with (
-        ScriptedUpstream(saying(answer(body))) as one,
-        ScriptedUpstream(playing(CLEAN)) as two,
-        Donut(config_for(one.port, two.port), tmp_path) as donut,
-        RawClient(donut.port) as client,
-    ):
-        assert (await client.ask(ask())).body == CLEAN
-
-
-async def test_a11_a_streamed_answer_to_a_request_for_a_whole_one_passes_as_a_stream(tmp_path: Path) -> None:
-    async with (
-        ScriptedUpstream(playing(CLEAN)) as upstream,
-        Donut(config_for(upstream.port), tmp_path) as donut,
-        RawClient(donut.port) as client,
-    ):
-        got: RawAnswer = await client.ask(ask(stream=False))
-        assert (got.status, got.body) == (200, CLEAN)
         assert (await donut.wait_for_rows(1))[0]["status"] == "ok"

@@ -75,7 +75,6 @@ def assert_same_body(sent: bytes, got: bytes) -> None:
         expected["stream_options"] = {**(asked.get("stream_options") or {}), "include_usage": True}
     assert seen == expected
     name = json.dumps(asked["model"]).encode()
-    assert sent.count(name, 0, sent.index(name) + len(name)) == 1
     unspliced = got.replace(b'"stream_options":{"include_usage":true},', b"", 1) if wants_usage and "stream_options" not in asked else got
     assert digest(unspliced.replace(b'"up-model"', name, 1)) == digest(sent)
 

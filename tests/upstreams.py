@@ -163,14 +163,14 @@ class _Line(asyncio.StreamReaderProtocol):
         self._upstream = upstream
         self._reader = asyncio.StreamReader(limit=1 << 20, loop=loop)
         super().__init__(self._reader, loop=loop)
-        self._task: asyncio.Task[None] | None = None
+        self._serving: asyncio.Task[None] | None = None  # not `_task`: the base class has one of that name, and forgets it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         loop = asyncio.get_running_loop()
         self.writer = asyncio.StreamWriter(cast(asyncio.WriteTransport, transport), self, self._reader, loop)
         number = self._upstream.opened(self)
-        self._task = loop.create_task(self._upstream.serve(self._reader, self.writer, number))
+        self._serving = loop.create_task(self._upstream.serve(self._reader, self.writer, number))
 
     def eof_received(self) -> bool:
         super().eof_received()
@@ -183,5 +183,5 @@ class _Line(asyncio.StreamReaderProtocol):
 
     def end(self) -> None:
         self.writer.transport.abort()
-        if self._task is not None:
-            self._task.cancel()
+        if self._serving is not None:
+            self._serving.cancel()

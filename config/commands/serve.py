@@ -24,7 +24,7 @@ from config.catalog import load_catalog
 from config.cli import version
 from config.discovery import discover, module_names
 from config.problems import ConfigError, Problem
-from config.references import bind_problem
+from config.references import bind_problem, key_problem
 from config.runtime import Runtime
 from config.settings import Settings
 from config.source import Loaded, default_config_path, load
@@ -114,7 +114,9 @@ def _with_overrides(loaded: Loaded, host: str | None, port: int | None) -> Loade
     """The command line wins over the file, also after a reload. Raises ConfigError for an address that would stand open."""
     changes = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
     server = loaded.settings.server.model_copy(update=changes)
-    problem = bind_problem(server.host, [key.name for key in server.api_keys])
+    problems = [bind_problem(server.host, [key.name for key in server.api_keys])]
+    problems += [key_problem(server.host, key.key.get_secret_value()) for key in server.api_keys]
+    problem = next((problem for problem in problems if problem is not None), None)
     if problem is not None:
         # Here, so that a reload is refused too: a half-written file that has lost its keys must not open the port to everyone.
         raise ConfigError([Problem("command line" if host else "configuration", 0, 0, "server.host", problem)])

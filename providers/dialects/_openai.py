@@ -40,7 +40,17 @@ def read_model(data: dict[str, Any]) -> str:
     model: str = require(data, "model", str, "a string: the name of a model, or auto")
     if not model:
         raise BadRequestError("`model` is empty: name a model, or auto", "model", "invalid_value")
+    for key in data:
+        # Servers written in Go take any capitals for the same key, so the upstream could be told of a model that donut did not choose.
+        if len(key) == len("model") and key != "model" and key.lower() == "model":
+            raise BadRequestError(f"`{key}` beside `model`: some servers read both as the model's name, so write `model` only", key)
     return model
+
+
+def may_name_another(body: bytes) -> bool:
+    """May `model` stand in `body` more than once? Parsers differ on which of repeated keys counts; a key can be spelled with escapes."""
+    last = body.rfind(b'"model"')
+    return body.find(b'"model"', 0, last) >= 0 or body.rfind(b"\\u00") >= 0
 
 
 def read_stream(data: dict[str, Any]) -> bool:

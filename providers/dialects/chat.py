@@ -70,7 +70,7 @@ def _session(data: dict[str, Any]) -> str | None:
 def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) -> bytes:
     """The model's name, and for a stream the wish for usage, are all that changes."""
     changes: dict[str, Any] = {}
-    if ask.model != upstream_model:
+    if ask.model != upstream_model or _openai.may_name_another(body):
         changes["model"] = upstream_model
     if ask.strip_usage:
         options = data.get("stream_options")

@@ -21,7 +21,9 @@ def read(data: dict[str, Any], size: int) -> Ask:
 
 
 def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) -> bytes:
-    return body if ask.model == upstream_model else set_members(body, data, {"model": upstream_model})
+    if ask.model == upstream_model and not _openai.may_name_another(body):
+        return body
+    return set_members(body, data, {"model": upstream_model})
 
 
 def read_answer(body: bytes) -> AnswerFacts:

@@ -27,7 +27,7 @@ from providers.sim.wire_format import (
     completion_events,
     embeddings_body,
 )
-from providers.transport.port import Answer, Deadlines, Headers, Timings, TransportError, UpstreamRequest
+from providers.transport.port import Answer, Deadlines, Headers, Timings, TransportError, UpstreamRequest, pump_by_reading
 from routing.facts import FailureKind
 
 Clock = Callable[[], float]
@@ -84,6 +84,9 @@ class SimAnswer:
         await self._pace.until(due_s, self._idle_s)
         self._next = None
         return data
+
+    async def pump(self, sink: Callable[[bytes], bool]) -> bool:
+        return await pump_by_reading(self, sink)
 
     def has_ended(self) -> bool:
         return False

@@ -14,6 +14,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 import httptools
@@ -54,6 +55,8 @@ class WireConnection(asyncio.Protocol):
         "_pieces",
         "_pool",
         "_queued",
+        "_sink",
+        "_sink_is_full",
         "_started_at",
         "_transport",
         "_unframed",
@@ -76,6 +79,8 @@ class WireConnection(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._pieces: list[bytes] = []
         self._waiter: asyncio.Future[None] | None = None
+        self._sink: Callable[[bytes], bool] | None = None
+        self._sink_is_full = False
         self._complete = False
         self._is_busy = self._is_paused = self._is_aborted = False
         self.lost: asyncio.Future[None] = loop.create_future()
@@ -146,6 +151,15 @@ class WireConnection(asyncio.Protocol):
         waiter = self._waiter = self._loop.create_future()
         return waiter
 
+    async def flow_into(self, sink: Callable[[bytes], bool]) -> bool:
+        """Give what arrives to `sink` until something else happens. True: the sink wants no more."""
+        self._sink, self._sink_is_full = sink, False
+        try:
+            await self.activity()
+        finally:
+            self._sink = None
+        return self._sink_is_full
+
     def take(self) -> bytes | None:
         """All body bytes that have arrived, in one piece; `b""` at the end of the body; None: nothing yet, or a failure."""
         pieces = self._pieces
@@ -206,7 +220,7 @@ class WireConnection(asyncio.Protocol):
             self._pool.forget(self)
             self.abort()
             return
-        if self._complete or self.failure is not None:  # bytes behind the answer belong to nobody
+        if self._is_over():  # bytes behind the answer belong to nobody
             self._keep_alive = False
             self.abort()
             return
@@ -219,6 +233,12 @@ class WireConnection(asyncio.Protocol):
         else:
             if self._unframed > HEAD_LIMIT_BYTES and not self._complete:
                 self._check_unframed(len(data))
+        sink = self._sink
+        if sink is not None and (piece := self.take()):
+            self._sink_is_full = not sink(piece)
+            if not self._sink_is_full and not self._is_over():
+                return  # the reader sleeps on: no task is woken for a piece that has gone its way already
+            self._sink = None
         waiter = self._waiter
         if waiter is not None:  # `_wake`, inlined
             self._waiter = None
@@ -227,6 +247,9 @@ class WireConnection(asyncio.Protocol):
         if self._queued > READ_AHEAD_BYTES and not self._is_paused and self.is_open:
             self._is_paused = True
             self._transport.pause_reading()
+
+    def _is_over(self) -> bool:
+        return self._complete or self.failure is not None
 
     def on_message_begin(self) -> None:
         if self._complete:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 
-from providers.transport.port import Answer, Headers, Timings, TransportError, header
+from providers.transport.port import Answer, Headers, Timings, TransportError, header, pump_by_reading
 from routing.facts import FailureKind
 
 PIECE_BYTES = 1024 * 1024
@@ -45,6 +46,9 @@ class DecodedAnswer:
                 raise TransportError(FailureKind.PROTOCOL, f"the compressed answer is broken: {error}", self.timings) from None
             if plain:
                 return plain
+
+    async def pump(self, sink: Callable[[bytes], bool]) -> bool:
+        return await pump_by_reading(self, sink)
 
     def has_ended(self) -> bool:
         return False

@@ -11,6 +11,7 @@ Rules that every implementation keeps:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -99,6 +100,14 @@ class Answer(Protocol):
         """
         ...
 
+    async def pump(self, sink: Callable[[bytes], bool]) -> bool:
+        """Hand every further piece to `sink` as it arrives: what `read()` in a loop does, without waking a task for each piece.
+
+        Returns True at the end of the body, and False as soon as `sink` returns False (it has kept that piece and wants no more for
+        now). `sink` is synchronous and does not raise. Raises TransportError as `read()` does.
+        """
+        ...
+
     def has_ended(self) -> bool:
         """Is it known already that the next `read()` returns `b""`? Then the last piece need not wait for it. False where only
         reading tells."""
@@ -126,6 +135,14 @@ class TransportError(Exception):
         super().__init__(message)
         self.kind = kind
         self.timings = timings or Timings()
+
+
+async def pump_by_reading(answer: Answer, sink: Callable[[bytes], bool]) -> bool:
+    """`Answer.pump` for an implementation that has nothing quicker than `read()`."""
+    while data := await answer.read():
+        if not sink(data):
+            return False
+    return True
 
 
 def header(headers: Headers, name: bytes) -> bytes | None:

@@ -18,7 +18,7 @@ from providers.transport.head import host_line, host_value, request_head
 from providers.transport.httpx_errors import FOREIGN, translate
 from providers.transport.httpx_watch import Watch
 from providers.transport.pool import IDLE_EXPIRY_S, MAX_CONNECTIONS
-from providers.transport.port import Answer, Headers, Origin, TransportError, UpstreamRequest
+from providers.transport.port import Answer, Headers, Origin, TransportError, UpstreamRequest, pump_by_reading
 from providers.transport.tls import load_context
 from routing.facts import FailureKind
 
@@ -158,6 +158,9 @@ class HttpxAnswer:
             if timeout.expired():
                 raise TransportError(FailureKind.STALLED, f"{self._origin} passed {self._watch.armed}", self.timings) from error
             raise translate(error, self._origin, self.timings) from error
+
+    async def pump(self, sink: Callable[[bytes], bool]) -> bool:
+        return await pump_by_reading(self, sink)
 
     def has_ended(self) -> bool:
         return False

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections.abc import Callable
 
 from providers.transport.connect import ConnectDeadline, open_connection
 from providers.transport.connection import WireConnection
@@ -64,10 +65,34 @@ class WireAnswer:
             except asyncio.CancelledError:
                 self.close()
                 raise
-        raise TransportError(FailureKind.CUT, f"{self._pool.origin}: the answer was closed before it was read to its end", self.timings)
+        raise self._closed_too_early()
+
+    async def pump(self, sink: Callable[[bytes], bool]) -> bool:
+        while (connection := self._connection) is not None:
+            piece = connection.take()
+            if piece:
+                if not sink(piece):
+                    return False
+            elif piece is not None:
+                return True
+            elif connection.failure is not None:
+                kind, words = connection.failure
+                raise TransportError(kind, words, self.timings)
+            else:
+                try:
+                    has_stopped = await connection.flow_into(sink)
+                except asyncio.CancelledError:
+                    self.close()
+                    raise
+                if has_stopped:
+                    return False
+        raise self._closed_too_early()
 
     def has_ended(self) -> bool:
         return self._connection is not None and self._connection.is_read_out
+
+    def _closed_too_early(self) -> TransportError:
+        return TransportError(FailureKind.CUT, f"{self._pool.origin}: the answer was closed before it was read to its end", self.timings)
 
     def close(self) -> None:
         connection = self._connection
