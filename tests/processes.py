@@ -95,7 +95,7 @@ class DonutProcess:
     @staticmethod
     async def _collect(stream: asyncio.StreamReader | None, into: list[bytes]) -> None:
         assert stream is not None
-        async for line in stream:
+        while line := await stream.readline():
             into.append(line)
 
     async def ends(self, within_s: float = 20) -> int:

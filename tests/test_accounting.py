@@ -195,7 +195,10 @@ async def test_b2_draining_reads_on_until_the_upstream_reports(tmp_path: Path) -
 
 async def test_b2_draining_ends_after_drain_seconds(tmp_path: Path) -> None:
     more = DRAIN + "drain_seconds: 0.3, "
-    async with ScriptedUpstream(Stages([ROLE, *words(2)], [])) as upstream, Donut(config_for(upstream.port, provider_more=more), tmp_path) as donut:
+    async with (
+        ScriptedUpstream(Stages([ROLE, *words(2)], [])) as upstream,
+        Donut(config_for(upstream.port, provider_more=more), tmp_path) as donut,
+    ):
         await leave(donut, after_frames=2, upstream=upstream)
         await eventually(lambda: donut.runtime.gateway.draining == 1)
         exchange, attempt = await only_row(donut, within_s=2)
@@ -247,16 +250,19 @@ async def test_b2_nobody_else_is_asked_for_a_client_that_left(tmp_path: Path) ->
         return handle
 
     stages = Stages([], [])
-    async with ScriptedUpstream(failing(stages)) as one, ScriptedUpstream(failing(stages)) as two:
-        async with Donut(config_for(one.port, two.port, provider_more=DRAIN), tmp_path) as donut:
-            async with RawClient(donut.port) as client:
-                client.send({"model": "test-model", "messages": HELLO})
-                await eventually(lambda: stages.served == 1)
-                client.close()
-            await eventually(lambda: donut.runtime.gateway.draining == 1)
-            stages.go_on.set()
-            exchange, attempt = await only_row(donut)
-            assert (stages.served, exchange["status"], attempt["upstream_status"]) == (1, "client_gone", 500)
+    async with (
+        ScriptedUpstream(failing(stages)) as one,
+        ScriptedUpstream(failing(stages)) as two,
+        Donut(config_for(one.port, two.port, provider_more=DRAIN), tmp_path) as donut,
+    ):
+        async with RawClient(donut.port) as client:
+            client.send({"model": "test-model", "messages": HELLO})
+            await eventually(lambda: stages.served == 1)
+            client.close()
+        await eventually(lambda: donut.runtime.gateway.draining == 1)
+        stages.go_on.set()
+        exchange, attempt = await only_row(donut)
+        assert (stages.served, exchange["status"], attempt["upstream_status"]) == (1, "client_gone", 500)
 
 
 # B6: input = uncached + cache read + cache write, and the cost is the sum of the parts
@@ -313,7 +319,9 @@ async def test_b6_every_shape_of_usage_adds_up(tmp_path: Path, reported: dict[st
 
 
 async def test_b6_embeddings_and_completions_are_counted_too(tmp_path: Path) -> None:
-    vectors = json.dumps({"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "usage": {"prompt_tokens": 8}})
+    vectors = json.dumps(
+        {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}], "usage": {"prompt_tokens": 8}}
+    )
     text = json.dumps({"object": "text_completion", "choices": [{"index": 0, "text": "x", "finish_reason": "stop"}], "usage": OPENAI_USAGE})
 
     async def says(request: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
@@ -432,14 +440,17 @@ async def test_what_was_learned_outlives_the_process(tmp_path: Path) -> None:
 async def test_each_try_has_a_row_of_its_own(tmp_path: Path) -> None:
     bad = saying(answer(b'{"error": {"message": "we are full"}}', status=b"503 Full"))
     good = saying(answer(whole(usage=OPENAI_USAGE), headers=b"x-request-id: up-77\r\n"))
-    async with ScriptedUpstream(bad) as first, ScriptedUpstream(good) as second:
-        async with Donut(config_for(first.port, second.port), tmp_path) as donut:
-            got = await donut.client.post(CHAT, json={"model": "test-model", "messages": HELLO})
-            assert (got.status_code, got.headers["x-donut-attempts"], got.headers["x-donut-replica"]) == (200, "2", "p1/up-model")
-            (exchange,) = await donut.wait_for_rows(1)
-            failed, ok = donut.rows("attempts")
-            said = json.loads((await asyncio.to_thread(run, explain, donut, exchange["id"], "--json")).stdout)
-            told = (await asyncio.to_thread(run, explain, donut, "last")).stdout
+    async with (
+        ScriptedUpstream(bad) as first,
+        ScriptedUpstream(good) as second,
+        Donut(config_for(first.port, second.port), tmp_path) as donut,
+    ):
+        got = await donut.client.post(CHAT, json={"model": "test-model", "messages": HELLO})
+        assert (got.status_code, got.headers["x-donut-attempts"], got.headers["x-donut-replica"]) == (200, "2", "p1/up-model")
+        (exchange,) = await donut.wait_for_rows(1)
+        failed, ok = donut.rows("attempts")
+        said = json.loads((await asyncio.to_thread(run, explain, donut, exchange["id"], "--json")).stdout)
+        told = (await asyncio.to_thread(run, explain, donut, "last")).stdout
     assert (exchange["status"], exchange["replica_id"]) == ("ok", "p1/up-model")
     assert (failed["number"], failed["replica_id"], failed["status"], failed["failure_kind"], failed["upstream_status"]) == (
         1,
@@ -456,16 +467,18 @@ async def test_each_try_has_a_row_of_its_own(tmp_path: Path) -> None:
 
 
 async def test_a_decision_can_be_read_again_with_its_evidence(tmp_path: Path) -> None:
-    async with ScriptedUpstream(saying(answer(whole(usage=OPENAI_USAGE)))) as upstream:
-        async with Donut(config_for(upstream.port, upstream.port), tmp_path) as donut:
-            request = {"model": "test-model", "messages": HELLO}
-            got = await donut.client.post(CHAT, json=request, headers={"x-donut-exclude": "p0"})
-            await donut.wait_for_rows(1)
-            by_decision, by_request = [
-                json.loads((await asyncio.to_thread(run, explain, donut, got.headers[name], "--json")).stdout)
-                for name in ("x-donut-decision", "x-request-id")
-            ]
-            told = (await asyncio.to_thread(run, explain, donut, got.headers["x-donut-decision"])).stdout
+    async with (
+        ScriptedUpstream(saying(answer(whole(usage=OPENAI_USAGE)))) as upstream,
+        Donut(config_for(upstream.port, upstream.port), tmp_path) as donut,
+    ):
+        request = {"model": "test-model", "messages": HELLO}
+        got = await donut.client.post(CHAT, json=request, headers={"x-donut-exclude": "p0"})
+        await donut.wait_for_rows(1)
+        by_decision, by_request = [
+            json.loads((await asyncio.to_thread(run, explain, donut, got.headers[name], "--json")).stdout)
+            for name in ("x-donut-decision", "x-request-id")
+        ]
+        told = (await asyncio.to_thread(run, explain, donut, got.headers["x-donut-decision"])).stdout
     assert by_decision == by_request
     decision = by_decision["decision"]
     assert (decision["kind"], decision["replica_id"], decision["logical_model_id"]) == ("dispatch", "p1/up-model", "test-model")

@@ -63,10 +63,11 @@ def test_a_stream() -> None:
     assert not scanner.has_content
     assert scanner.feed(chunk("x") + chunk("y", index=1)) == chunk("x") + chunk("y", index=1)
     assert (scanner.has_content, scanner.content_events) == (True, 2)
-    scanner.feed(chunk("", "stop"))
-    assert not scanner.is_finished
-    scanner.feed(chunk("", "length", index=1))
-    assert scanner.is_finished
+    is_finished = []
+    for end in (chunk("", "stop"), chunk("", "length", index=1)):
+        scanner.feed(end)
+        is_finished.append(scanner.is_finished)
+    assert is_finished == [False, True]
     assert scanner.feed(usage + streams.DONE) == streams.DONE
     assert scanner.usage == Usage(3, output=2)
 

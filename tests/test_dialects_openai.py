@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import orjson
@@ -55,7 +56,7 @@ def scan(pieces: Iterable[bytes], *, strip: bool = False, answers: int = 1) -> S
 
 def cut(data: bytes, at: Iterable[int]) -> list[bytes]:
     edges = [0, *sorted({min(index, len(data)) for index in at}), len(data)]
-    return [piece for start, end in zip(edges, edges[1:], strict=False) if (piece := data[start:end])]
+    return [piece for start, end in pairwise(edges) if (piece := data[start:end])]
 
 
 def is_usage_chunk(event: bytes) -> bool:
@@ -115,7 +116,7 @@ TEXTS = st.sampled_from(
 )
 CONTENT = st.fixed_dictionaries({}, optional={"role": st.just("assistant"), "content": TEXTS | st.none(), "reasoning_content": TEXTS})
 USAGES = st.none() | st.fixed_dictionaries({"prompt_tokens": st.integers(0, 99), "completion_tokens": st.integers(0, 99)})
-CHUNKS = st.fixed_dictionaries(
+CHUNKS: st.SearchStrategy[Any] = st.fixed_dictionaries(
     {"choices": st.lists(st.fixed_dictionaries({"delta": CONTENT}, optional={"finish_reason": st.sampled_from([None, "stop", "length"])}),
                          max_size=2)},
     optional={"usage": USAGES},
@@ -308,7 +309,9 @@ class TestGiantEvents:
 
 # Usage
 
-COUNTS = st.integers(0, 10**9) | st.integers() | st.none() | st.booleans() | st.floats() | st.text(max_size=3) | st.just([])
+COUNTS: st.SearchStrategy[Any] = (
+    st.integers(0, 10**9) | st.integers() | st.none() | st.booleans() | st.floats() | st.text(max_size=3) | st.just([])
+)
 DETAILS = COUNTS | st.dictionaries(st.sampled_from(["cached_tokens", "cache_write_tokens", "reasoning_tokens"]), COUNTS)
 MEMBERS = {
     "prompt_tokens": COUNTS,
@@ -351,12 +354,14 @@ def test_the_total_changes_nothing(prompt: int, cached: int, output: int, with_t
         ({"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}, Usage(10, output=5)),
         ({"prompt_tokens": 10, "total_tokens": 10}, Usage(10)),
         (
-            {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150, "prompt_tokens_details": {"cached_tokens": 64, "audio_tokens": 0},
+            {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150,
+             "prompt_tokens_details": {"cached_tokens": 64, "audio_tokens": 0},
              "completion_tokens_details": {"reasoning_tokens": 30}},
             Usage(36, 64, 0, 50, 30),
         ),
         (
-            {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150, "prompt_cache_hit_tokens": 64, "prompt_cache_miss_tokens": 36},
+            {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150, "prompt_cache_hit_tokens": 64,
+             "prompt_cache_miss_tokens": 36},
             Usage(36, 64, 0, 50),
         ),
         (

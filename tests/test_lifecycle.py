@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
 import random
 import resource
 import signal
@@ -19,7 +18,7 @@ import pytest
 
 from tests.processes import DonutProcess, read_rows
 from tests.serving import Donut, config_for
-from tests.streams import CHAT, End, Framing, RawClient, ask, chunk
+from tests.streams import CHAT, End, Framing, RawAnswer, RawClient, ask, chunk
 from tests.upstreams import Handler, ReceivedRequest, ScriptedUpstream, answer, eventually, saying
 
 ROLE = chunk(role="assistant", content="")
@@ -135,15 +134,19 @@ async def test_b4_open_streams_end_well_within_the_drain_and_honestly_after_it(t
 
     config = config_for(0, more="server: {drain_seconds: 1}")
     async with ScriptedUpstream(says) as upstream:
-        async with DonutProcess(tmp_path, config.replace(":0/", f":{upstream.port}/")) as donut:
-            async with RawClient(donut.port) as short, RawClient(donut.port) as long, RawClient(donut.port) as slow:
-                short.send(asking("short"))
-                long.send(asking("long"))
-                slow.send(asking("flood"))
-                heads = [await client.read_head() for client in (short, long, slow)]
-                donut.process.terminate()
-                await asyncio.gather(short.read_body(heads[0]), long.read_body(heads[1]))
-                assert await donut.ends(10) == 0
+        async with (
+            DonutProcess(tmp_path, config.replace(":0/", f":{upstream.port}/")) as donut,
+            RawClient(donut.port) as short,
+            RawClient(donut.port) as long,
+            RawClient(donut.port) as slow,
+        ):
+            short.send(asking("short"))
+            long.send(asking("long"))
+            slow.send(asking("flood"))
+            heads = [await client.read_head() for client in (short, long, slow)]
+            donut.process.terminate()
+            await asyncio.gather(short.read_body(heads[0]), long.read_body(heads[1]))
+            assert await donut.ends(10) == 0
         short_answer, long_answer, _ = heads
         assert short_answer.is_complete
         assert short_answer.body.endswith(DONE)
@@ -159,6 +162,7 @@ async def test_b4_open_streams_end_well_within_the_drain_and_honestly_after_it(t
         assert donut.events, "standard error is JSON lines to the end"
 
 
+@pytest.mark.slow
 async def test_b4_sigkill_loses_at_most_the_last_half_second(tmp_path: Path) -> None:
     async with ScriptedUpstream(saying(WHOLE)) as upstream, DonutProcess(tmp_path, config_for(upstream.port)) as donut:
         async with Load(donut.url, 8) as load:
@@ -197,6 +201,7 @@ async def test_b4_a_second_sigint_does_not_wait_for_streams(tmp_path: Path) -> N
 # B5, B8, E1: a store that refuses
 
 
+@pytest.mark.slow
 async def test_b8_a_locked_journal_fails_no_request_and_loses_no_row(tmp_path: Path) -> None:
     """Three seconds of load rather than the thirty of the requirement: the writer's back-off has then reached its longest wait."""
     async with ScriptedUpstream(saying(WHOLE)) as upstream, DonutProcess(tmp_path, config_for(upstream.port)) as donut:
@@ -270,23 +275,25 @@ async def test_b5_a_full_disk_fails_no_request(tmp_path: Path) -> None:
 
 
 async def test_b5_memory_for_waiting_rows_is_bounded_and_the_overflow_is_counted(tmp_path: Path) -> None:
-    async with ScriptedUpstream(saying(WHOLE)) as upstream:
-        async with Donut(with_state(config_for(upstream.port), tmp_path / "donut.db", "queue_mb: 0.1"), tmp_path) as donut:
-            await donut.client.post(CHAT, json=REQUEST)
-            await donut.wait_for_rows(1)
-            other = sqlite3.connect(donut.journal, isolation_level=None)
-            other.execute("BEGIN EXCLUSIVE")
-            for _ in range(60):
-                assert (await donut.client.post(CHAT, json=REQUEST)).status_code == 200
-            state = donut.runtime.journal.snapshot()
-            assert state.pending_bytes <= 0.1 * 1024 * 1024
-            assert state.dropped > 0
-            assert state.dropped + state.pending == 60
-            other.execute("ROLLBACK")
-            other.close()
-            await donut.wait_for_rows(1 + state.pending)
-            assert donut.runtime.journal.snapshot().dropped == state.dropped
-            await eventually(lambda: len(donut.lines) == 61)  # the log has every one of them
+    async with (
+        ScriptedUpstream(saying(WHOLE)) as upstream,
+        Donut(with_state(config_for(upstream.port), tmp_path / "donut.db", "queue_mb: 0.1"), tmp_path) as donut,
+    ):
+        await donut.client.post(CHAT, json=REQUEST)
+        await donut.wait_for_rows(1)
+        other = sqlite3.connect(donut.journal, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        for _ in range(60):
+            assert (await donut.client.post(CHAT, json=REQUEST)).status_code == 200
+        state = donut.runtime.journal.snapshot()
+        assert state.pending_bytes <= 0.1 * 1024 * 1024
+        assert state.dropped > 0
+        assert state.dropped + state.pending == 60
+        other.execute("ROLLBACK")
+        other.close()
+        await donut.wait_for_rows(1 + state.pending)
+        assert donut.runtime.journal.snapshot().dropped == state.dropped
+        await eventually(lambda: len(donut.lines) == 61)  # the log has every one of them
 
 
 async def test_e1_a_stuck_journal_does_not_hold_up_the_end_for_ever(tmp_path: Path) -> None:
@@ -330,7 +337,7 @@ async def test_e3_rows_that_are_too_old_go_and_the_others_stay(tmp_path: Path) -
 
 
 def open_files() -> int:
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def test_f1_after_many_requests_with_aborts_nothing_is_left_open(tmp_path: Path) -> None:
@@ -386,27 +393,26 @@ async def test_f2_a_reload_breaks_none_of_a_hundred_streams(tmp_path: Path) -> N
         await gate.wait()
         writer.write(Framing.CHUNKED.piece(chunk(content="after") + STOP + DONE) + Framing.CHUNKED.ending)
 
-    async with ScriptedUpstream(gated) as old, ScriptedUpstream(saying(WHOLE)) as new:
-        async with Donut(config_for(old.port), tmp_path) as donut:
-            clients = [RawClient(donut.port) for _ in range(100)]
-            heads = await asyncio.gather(*(_started(client) for client in clients))
-            assert donut.in_flight == 100
-            await donut.reload(config_for(new.port, more="server: {api_keys: [a-new-key-for-clients]}").replace("p0", "q0"))
-            refused = await donut.client.post(CHAT, json=REQUEST)
-            taken = await donut.client.post(CHAT, json=REQUEST, headers={"authorization": "Bearer a-new-key-for-clients"})
-            assert (refused.status_code, taken.status_code, taken.headers["x-donut-replica"]) == (401, 200, "q0/up-model")
-            gate.set()
-            await asyncio.gather(*(client.read_body(head) for client, head in zip(clients, heads, strict=True)))
-            assert all(head.is_complete and head.body.endswith(DONE) and b"after" in head.body for head in heads)
-            rows = await donut.wait_for_rows(101)
-            assert sorted(row["replica_id"] for row in rows) == ["p0/up-model"] * 100 + ["q0/up-model"]
-            assert {row["status"] for row in rows} == {"ok"}
-            assert (donut.in_flight, donut.open_reservations) == (0, 0)
-            for client in clients:
-                client.close()
+    async with ScriptedUpstream(gated) as old, ScriptedUpstream(saying(WHOLE)) as new, Donut(config_for(old.port), tmp_path) as donut:
+        clients = [RawClient(donut.port) for _ in range(100)]
+        heads = await asyncio.gather(*(_started(client) for client in clients))
+        assert donut.in_flight == 100
+        await donut.reload(config_for(new.port, more="server: {api_keys: [a-new-key-for-clients]}").replace("p0", "q0"))
+        refused = await donut.client.post(CHAT, json=REQUEST)
+        taken = await donut.client.post(CHAT, json=REQUEST, headers={"authorization": "Bearer a-new-key-for-clients"})
+        assert (refused.status_code, taken.status_code, taken.headers["x-donut-replica"]) == (401, 200, "q0/up-model")
+        gate.set()
+        await asyncio.gather(*(client.read_body(head) for client, head in zip(clients, heads, strict=True)))
+        assert all(head.is_complete and head.body.endswith(DONE) and b"after" in head.body for head in heads)
+        rows = await donut.wait_for_rows(101)
+        assert sorted(row["replica_id"] for row in rows) == ["p0/up-model"] * 100 + ["q0/up-model"]
+        assert {row["status"] for row in rows} == {"ok"}
+        assert (donut.in_flight, donut.open_reservations) == (0, 0)
+        for client in clients:
+            client.close()
 
 
-async def _started(client: RawClient) -> object:
+async def _started(client: RawClient) -> RawAnswer:
     await client.__aenter__()
     client.send(ask())
     head = await client.read_head()
@@ -449,5 +455,3 @@ async def test_a_step_of_the_wall_clock_makes_no_duration_wrong(tmp_path: Path, 
         assert all(0 <= duration < 5 for duration in durations), durations
     assert rows[0]["started_at"] == pytest.approx(before, abs=5)
     assert rows[1]["started_at"] == pytest.approx(before + step_s, abs=5)
-
-

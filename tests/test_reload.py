@@ -17,7 +17,9 @@ KEY = "a-key-for-clients-1"
 
 
 def says(word: str) -> bytes:
-    return answer(b'{"id":"x","choices":[{"index":0,"message":{"role":"assistant","content":"%b"},"finish_reason":"stop"}]}' % word.encode())
+    return answer(
+        b'{"id":"x","choices":[{"index":0,"message":{"role":"assistant","content":"%b"},"finish_reason":"stop"}]}' % word.encode()
+    )
 
 
 def replace_file(path: Path, text: str) -> None:
@@ -35,45 +37,50 @@ async def asked(donut: DonutProcess, key: str | None = None) -> tuple[int, str]:
 
 
 async def test_f3_an_edited_file_applies_without_a_restart(tmp_path: Path) -> None:
-    async with ScriptedUpstream(saying(says("old"))) as old, ScriptedUpstream(saying(says("new"))) as new:
-        async with DonutProcess(tmp_path, config_for(old.port)) as donut:
-            assert await asked(donut) == (200, "old")
-            donut.config.write_text(config_for(new.port))
-            await donut.said("config_reloaded")
-            assert await asked(donut) == (200, "new")
-            replace_file(donut.config, config_for(old.port, more=f"server: {{api_keys: [{KEY}]}}"))
-            reloaded = await donut.said("config_reloaded", count=2)
-            assert (await asked(donut), await asked(donut, KEY)) == ((401, ""), (200, "old"))
-            assert "needs_restart" not in reloaded or reloaded["needs_restart"] is None
+    async with (
+        ScriptedUpstream(saying(says("old"))) as old,
+        ScriptedUpstream(saying(says("new"))) as new,
+        DonutProcess(tmp_path, config_for(old.port)) as donut,
+    ):
+        assert await asked(donut) == (200, "old")
+        donut.config.write_text(config_for(new.port))
+        await donut.said("config_reloaded")
+        assert await asked(donut) == (200, "new")
+        replace_file(donut.config, config_for(old.port, more=f"server: {{api_keys: [{KEY}]}}"))
+        reloaded = await donut.said("config_reloaded", count=2)
+        assert (await asked(donut), await asked(donut, KEY)) == ((401, ""), (200, "old"))
+        assert "needs_restart" not in reloaded or reloaded["needs_restart"] is None
 
 
 async def test_f3_sighup_reloads_too(tmp_path: Path) -> None:
-    async with ScriptedUpstream(saying(says("old"))) as old:
-        async with DonutProcess(tmp_path, config_for(old.port)) as donut:
-            donut.process.send_signal(signal.SIGHUP)
-            await donut.said("config_reloaded")
-            assert await asked(donut) == (200, "old")
-            assert donut.process.returncode is None
+    async with ScriptedUpstream(saying(says("old"))) as old, DonutProcess(tmp_path, config_for(old.port)) as donut:
+        donut.process.send_signal(signal.SIGHUP)
+        await donut.said("config_reloaded")
+        assert await asked(donut) == (200, "old")
+        assert donut.process.returncode is None
 
 
 async def test_f3_a_wrong_file_keeps_the_old_configuration_and_says_why(tmp_path: Path) -> None:
-    async with ScriptedUpstream(saying(says("old"))) as old, ScriptedUpstream(saying(says("new"))) as new:
-        async with DonutProcess(tmp_path, config_for(old.port)) as donut:
-            donut.config.write_text(config_for(new.port) + "rooting: {objective: quality}\n")
-            refused = await donut.said("config_refused")
-            assert (refused["level"], refused["still"]) == ("error", "the old configuration is in force")
-            assert "rooting" in refused["why"]
-            assert "routing" in refused["why"]  # the nearest valid name
-            assert f"{donut.config}:5" in refused["why"]
-            assert await asked(donut) == (200, "old")
-            donut.config.write_text("providers: [")
-            await donut.said("config_refused", count=2)
-            donut.process.send_signal(signal.SIGHUP)  # as loud for the same file, since somebody asks
-            await donut.said("config_refused", count=3)
-            assert await asked(donut) == (200, "old")
-            donut.config.write_text(config_for(new.port))
-            await donut.said("config_reloaded")
-            assert await asked(donut) == (200, "new")
+    async with (
+        ScriptedUpstream(saying(says("old"))) as old,
+        ScriptedUpstream(saying(says("new"))) as new,
+        DonutProcess(tmp_path, config_for(old.port)) as donut,
+    ):
+        donut.config.write_text(config_for(new.port) + "rooting: {objective: quality}\n")
+        refused = await donut.said("config_refused")
+        assert (refused["level"], refused["still"]) == ("error", "the old configuration is in force")
+        assert "rooting" in refused["why"]
+        assert "routing" in refused["why"]  # the nearest valid name
+        assert f"{donut.config}:5" in refused["why"]
+        assert await asked(donut) == (200, "old")
+        donut.config.write_text("providers: [")
+        await donut.said("config_refused", count=2)
+        donut.process.send_signal(signal.SIGHUP)  # as loud for the same file, since somebody asks
+        await donut.said("config_refused", count=3)
+        assert await asked(donut) == (200, "old")
+        donut.config.write_text(config_for(new.port))
+        await donut.said("config_reloaded")
+        assert await asked(donut) == (200, "new")
 
 
 async def test_f3_a_file_that_disappears_changes_nothing(tmp_path: Path) -> None:

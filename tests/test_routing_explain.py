@@ -5,8 +5,9 @@ from __future__ import annotations
 import orjson
 
 from routing.explain import as_record, because, in_words, told
+from routing.facts import FailureKind
 from routing.types import Decision, Dispatch, LocalPreference, ModelReplica, ModelTier, Target, TargetKind
-from tests.playbook import Asked, Dispatched, Failed, FailureKind, Playbook, catalog_of, demand_for, for_tier, replica, router_for
+from tests.playbook import Asked, Dispatched, Failed, Playbook, catalog_of, demand_for, for_tier, replica, router_for
 
 
 def decide(*replicas: ModelReplica, tried: frozenset[str] = frozenset(), target: Target | None = None, **wants: object) -> Decision:

@@ -31,7 +31,6 @@ ILL = [kind for kind, policy in FAILURES.items() if policy.blames_replica]
 AT_ONCE = [FailureKind.UNAUTHORIZED, FailureKind.NOT_FOUND]
 BLAMELESS = [kind for kind, policy in FAILURES.items() if not policy.blames_replica and kind is not LIMITED]
 A = Asked(), Dispatched("a")
-Wants = ClassVar[dict[str, Any]]
 
 
 def ejected(*replicas: str, others: tuple[str, ...] = ()) -> Playbook:
@@ -290,8 +289,8 @@ class TestPanic:
 
 class TestWhatIsBelievedOfAModel:
     BLIND = replica("a", capability_bits=0, context_window=1000)
-    SEES: Wants = {"capability_bits": int(Capability.VISION)}
-    LONG: Wants = {"input_tokens_estimated": 5000}
+    SEES: ClassVar[dict[str, Any]] = {"capability_bits": int(Capability.VISION)}
+    LONG: ClassVar[dict[str, Any]] = {"input_tokens_estimated": 5000}
     NO_VISION = "a missing capability (no vision), asked anyway: the client named it"
     SMALL = "a context too small (about 5000 tokens of prompt, window 1000), asked anyway: the client named it"
 

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from tests.serving import Donut, config_for
-from tests.streams import End, Framing, RawClient, ask, chunk, cutting, digest, events, playing, recording, settle
+from tests.streams import End, Framing, RawClient, ask, chunk, cutting, digest, playing, recording, settle
 from tests.upstreams import ReceivedRequest, ScriptedUpstream, answer, eventually, saying
 
 WHOLE = (
@@ -223,7 +223,7 @@ async def test_the_clients_own_deadline_is_a_504_in_shape(said: tuple[bytes, ...
 async def test_one_deadline_covers_all_attempts_and_ends_with_the_first_content(tmp_path: Path) -> None:
     slow = (
         Framing.CHUNKED.head(0) + Framing.CHUNKED.piece(chunk(content="Hello")),
-        0.3,
+        0.7,
         Framing.CHUNKED.piece(chunk("stop")) + Framing.CHUNKED.ending,
     )
     async with (
@@ -232,7 +232,7 @@ async def test_one_deadline_covers_all_attempts_and_ends_with_the_first_content(
         Donut(config_for(one.port, two.port), tmp_path) as donut,
         RawClient(donut.port) as client,
     ):
-        got = await client.ask(ask(), headers={"x-donut-deadline-ms": "200"})
+        got = await client.ask(ask(), headers={"x-donut-deadline-ms": "500"})
         assert got.body == chunk(content="Hello") + chunk("stop"), "an answer that has begun is not cut by it"
 
 
@@ -245,7 +245,6 @@ async def test_usage_inside_the_last_chunk_is_kept_and_only_a_chunk_of_its_own_r
                 assert got.body == stream
             await donut.wait_for_rows(1)
             assert donut.rows("attempts")[0]["reported_cache_read"] == 8
-    assert events(stream)
 
 
 async def test_completions_streams_get_the_same_care(tmp_path: Path) -> None:

@@ -67,18 +67,21 @@ def serve(config_file: Path | None, host: str | None, port: int | None, workers:
     if workers > 1:
         raise click.UsageError("--workers needs state.shared (Redis), which this version does not have yet. One serves 1,000 streams.")
     path = config_file or default_config_path(os.environ, Path.cwd())
-
-    def read() -> Loaded:
-        return _with_overrides(_load(path), host, port)
-
-    loaded = read()
+    loaded = _with_overrides(_load(path), host, port)
     settings = loaded.settings
     write_lines = logs.configure(settings.log.format, settings.log.level)
     for warning in loaded.warnings:
         log.warning("config_warning", why=str(warning))
     raise_open_files_limit()
     listener = _listen(settings.server.host, settings.server.port)
-    settings = _on_port(settings, listener.getsockname()[1])
+    bound = listener.getsockname()[1]
+    if port is not None or settings.server.port == 0:
+        port = bound  # a reload must not take the 0 that asked for a free port for another wish
+    settings = _on_port(settings, bound)
+
+    def read() -> Loaded:
+        return _with_overrides(_load(path), host, port)
+
     runtime = Runtime(settings, os.environ, write_lines=write_lines, config_path=path, read=read, demo=demo, version=version())
     console = Console(stderr=True, highlight=False, markup=False, emoji=False)
     server = server_for(
@@ -92,7 +95,7 @@ def serve(config_file: Path | None, host: str | None, port: int | None, workers:
     # uvicorn shuts down in order and then raises the signal again. Handled here it ends in exit code 0 and not in a death by signal,
     # which a service manager would call a failure.
     signal.signal(signal.SIGTERM, _stop)
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt, SystemExit):
         server.run(sockets=[listener])
     if not server.started:
         sys.exit(1)
