@@ -18,9 +18,14 @@ import orjson
 COLON, QUOTE, BACKSLASH, BRACES = ord(":"), ord('"'), ord("\\"), b"{["
 WHITE_SPACE = b" \t\n\r"
 
-_STRING_END = re.compile(rb'(?:[^"\\]|\\.)*"', re.DOTALL)
+# One step per run of plain characters, not per character: the latter keeps a hundred bytes of stack for each.
+_STRING_END = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _SCALAR = re.compile(rb"[^,}\]\s]+")
 _OPENING = re.compile(rb"\s*\{\s*")
+
+ASKING_FLOOR, ASKING_FACTOR = 1024 * 1024, 4
+"""Bytes that the parser may be asked about per key, at least and per byte of the body. Every question costs up to the rest of the body,
+so a body made of nothing but the key would take minutes; such a one is re-serialised."""
 
 
 def set_members(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any]) -> bytes:
@@ -67,10 +72,15 @@ def _member_values(body: bytes, key: str, *, may_be_escaped: bool) -> list[tuple
     last = body.rfind(quoted)
     at = body.find(quoted)
     spans: list[tuple[int, int]] = []
+    may_ask = ASKING_FLOOR + ASKING_FACTOR * len(body)
     while at >= 0:
         after = at + len(quoted)
         colon = _after_space(body, after)
-        if body[colon] == COLON and body[at - 1] != BACKSLASH and _is_top_level(body, at, first=not spans):
+        is_key = body[colon] == COLON and body[at - 1] != BACKSLASH
+        may_ask -= (len(body) - at) * is_key
+        if may_ask < 0:
+            return None
+        if is_key and _is_top_level(body, at, first=not spans):
             start = _after_space(body, colon + 1)
             end = _value_end(body, start)
             if end is None:

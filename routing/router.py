@@ -27,7 +27,6 @@ from routing.types import (
     Refusal,
     Reject,
     RejectReason,
-    Target,
     TargetKind,
 )
 
@@ -142,7 +141,7 @@ class Router:
         kind = kind_of(question.demand)
         found = self._verdicts.get(kind)
         if found is None:
-            replicas, spilled_from = _replicas_of(question.demand.target, self.catalog)
+            replicas, spilled_from = _replicas_of(question.demand, self.catalog)
             candidates = Candidates.of(replicas, [self.fleet.state(replica.id) for replica in replicas])
             rejects, doubted = _judge(candidates, question, self._standing_gates)
             found = Standing(candidates, _without(candidates, rejects), rejects, doubted, spilled_from)
@@ -175,8 +174,10 @@ def _judge(candidates: Candidates, question: Question, gates: Sequence[Gate]) ->
     return rejects, advisory
 
 
-def _replicas_of(target: Target, catalog: Catalog) -> tuple[tuple[ModelReplica, ...], ModelTier | None]:
-    """The replicas that serve `target`; for a tier that nobody serves, the nearest tier upward and then downward, named."""
+def _replicas_of(demand: Demand, catalog: Catalog) -> tuple[tuple[ModelReplica, ...], ModelTier | None]:
+    """The replicas that serve the demand's target; for a tier in which nobody speaks its dialect, the nearest tier upward and then
+    downward that has one, and the tier that was asked for."""
+    target = demand.target
     if target.kind is TargetKind.REPLICA:
         replica = catalog.replicas.get(target.id)
         return ((replica,) if replica else ()), None
@@ -186,9 +187,9 @@ def _replicas_of(target: Target, catalog: Catalog) -> tuple[tuple[ModelReplica, 
     position = TIER_ORDER.index(wanted)
     for tier in (*TIER_ORDER[position:], *reversed(TIER_ORDER[:position])):
         replicas = catalog.replicas_by_tier.get(tier, ())
-        if replicas:
+        if any(demand.dialect in replica.dialects for replica in replicas):
             return replicas, None if tier is wanted else wanted
-    return (), None
+    return catalog.replicas_by_tier.get(wanted, ()), None
 
 
 def _without(candidates: Candidates, rejects: Sequence[Reject]) -> Candidates:

@@ -36,7 +36,7 @@ async def test_every_field_of_an_exchange_has_its_column(tmp_path: Path) -> None
     record = exchange(7, status=Status.TRUNCATED, error_code="cut", error_message="it ended early")
     await written(tmp_path / "j.db", record)
     (row,) = read(tmp_path / "j.db", "SELECT * FROM exchanges")
-    expected = {name: getattr(record, name) for name in ExchangeRecord.__slots__ if name not in ("attempts", "decision")}
+    expected = {name: getattr(record, name) for name in ExchangeRecord.__slots__ if name not in ("attempts", "decision", "last_decision")}
     assert json.loads(str(row.pop("decision"))) == DECISION
     assert row == {**expected, "stream": 1, "status": "truncated"}
 
