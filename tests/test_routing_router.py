@@ -111,7 +111,7 @@ class RouterMachine(RuleBasedStateMachine):
 
     @rule(demand=DEMANDS, data=st.data())
     def ask(self, demand: Demand, data: st.DataObject) -> None:
-        served = [each.id for each in self.candidates(demand.target)]
+        served = [each.id for each in self.candidates(demand)]
         tried = frozenset(data.draw(st.sets(st.sampled_from(served), max_size=2))) if served else frozenset[str]()
         self.asked(demand, tried)
 
@@ -125,7 +125,7 @@ class RouterMachine(RuleBasedStateMachine):
 
     def asked(self, demand: Demand, tried: frozenset[str]) -> None:
         """One decision, held against everything that must be true of it."""
-        standings = {each.id: self.standing(each, demand, tried) for each in self.candidates(demand.target)}
+        standings = {each.id: self.standing(each, demand, tried) for each in self.candidates(demand)}
         twin = copy.deepcopy(self.router)
         decision = self.router.decide(demand, self.now_s, tried)
         assert twin.decide(demand, self.now_s, tried) == decision, "the same question has two answers"
@@ -192,8 +192,9 @@ class RouterMachine(RuleBasedStateMachine):
                 assert (state.in_flight, state.tokens_reserved) == (in_flight[f"{provider}/{name}"], tokens[f"{provider}/{name}"])
                 assert state.health.probe is None or state.health.probe in self.open
 
-    def candidates(self, target: Target) -> list[ModelReplica]:
-        """Who serves `target`, spelled out."""
+    def candidates(self, demand: Demand) -> list[ModelReplica]:
+        """Who serves the demand's target, spelled out."""
+        target = demand.target
         if target.kind is TargetKind.REPLICA:
             return [each for each in self.replicas if each.id == target.id]
         if target.kind is TargetKind.MODEL:
@@ -201,9 +202,9 @@ class RouterMachine(RuleBasedStateMachine):
         wanted = TIER_ORDER.index(ModelTier(target.id))
         for tier in (*TIER_ORDER[wanted:], *reversed(TIER_ORDER[:wanted])):
             found = [each for each in self.replicas if each.tier is tier]
-            if found:
+            if any(demand.dialect in each.dialects for each in found):
                 return found
-        return []
+        return [each for each in self.replicas if each.tier is ModelTier(target.id)]
 
     def standing(self, each: ModelReplica, demand: Demand, tried: frozenset[str]) -> Standing:
         health = self.router.fleet.state(each.id).health
