@@ -12,7 +12,6 @@ from proxy.journal.records import AttemptRecord, Status
 from proxy.redact import redacted, without_secrets
 from proxy.relay import Relay, Relayed
 from proxy.serving import Serving
-from routing.calibration import Calibration
 from routing.facts import AttemptFailed, AttemptFinished, Failure, FailureKind, FirstToken
 from routing.pricing import cost_usd
 from routing.types import Demand, Dispatch, Usage
@@ -59,8 +58,10 @@ class Attempt:
             upstream.deadlines,
             hint=upstream.replica.id,
         )
+        del body
         try:
             answer = await upstream.transport.send(request)
+            request.body = b""  # a stream may go on for an hour, and nobody needs its prompt any more
         except TransportError as error:
             self._note_timings(error)
             self._fail(Failure(error.kind, str(error)))
@@ -125,7 +126,7 @@ class Attempt:
         if relayed.failure is None:
             self._settle(Status.OK)
             usage = self.record.usage or Usage(reported=False)
-            self._router.observe(AttemptFinished(self._reservation, usage), self._gateway.now())
+            self._router.observe(AttemptFinished(self._reservation, usage, relayed.output_tokens_estimated), self._gateway.now())
         else:
             is_cut = relayed.failure.kind in (FailureKind.CUT, FailureKind.STALLED, FailureKind.CONNECT)
             committed = self.record.ttft_s is not None
@@ -156,16 +157,15 @@ class Attempt:
     def _take_usage(self, relayed: Relayed) -> None:
         """Reported usage if there is any; else an estimate, marked as one. Nothing at all when nothing was generated."""
         record = self.record
-        calibration = self._router.fleet.calibration(self.upstream.replica.logical_model_id)
         if relayed.usage is not None:
             record.usage = relayed.usage
-            calibration.learn_output(relayed.output_tokens_estimated, relayed.usage.output)
         elif relayed.failure is None or relayed.content_events:
-            record.usage = self._estimate(calibration, relayed.output_tokens_estimated)
+            record.usage = self._estimate(relayed.output_tokens_estimated)
         if record.ttft_s is not None and relayed.content_events > 1:
             record.between_tokens_s = (self._gateway.now() - self._began - record.ttft_s) / (relayed.content_events - 1)
 
-    def _estimate(self, calibration: Calibration, output_tokens: int) -> Usage:
+    def _estimate(self, output_tokens: int) -> Usage:
+        calibration = self._router.fleet.calibration(self.upstream.replica.logical_model_id)
         return Usage(
             input_uncached=calibration.input_tokens(self._demand.input_tokens_estimated),
             output=calibration.output_tokens(output_tokens),

@@ -35,6 +35,8 @@ log = structlog.get_logger("donut.exchange")
 # Kinds whose own words the client must see as they are: its request is at fault, and its harness reacts to the vendor's text.
 PASSED_THROUGH = frozenset({FailureKind.BAD_REQUEST, FailureKind.CONTEXT_TOO_LONG, FailureKind.NOT_FOUND})
 
+NO_PROMPT: tuple[bytes, dict[str, Any]] = (b"", {})
+
 GONE = Failure(FailureKind.CLIENT_GONE, "the client left")
 STOPPING = Failure(FailureKind.CLIENT_GONE, "donut was stopped in the middle of the answer")
 
@@ -50,6 +52,8 @@ class Exchange:
         self._began = gateway.now()
         self._task: asyncio.Task[Any] | None = None
         self._is_client_gone = False
+        self._prompt = NO_PROMPT
+        """The request's body, as it came and parsed."""
         self._attempt: Attempt | None = None
         self._decision: Decision | None = None
         self._upstream: Upstream | None = None
@@ -114,7 +118,10 @@ class Exchange:
         self.record.use_case = demand.use_case.value
         self._deadline_s = steering.deadline_s or self._serving.limits.deadline_s
         self._deadline = self._gateway.deadlines.start(self._deadline_s, self._deadline_passed)
-        await self._attempts(body, data, ask, demand)
+        # Kept in one place until the commit and no longer: a thousand open streams must not hold a thousand prompts.
+        self._prompt = (body, data)
+        del body, data
+        await self._attempts(ask, demand)
 
     def _note_request(self, ask: Ask, steering: Steering) -> None:
         self.record.requested_model = ask.model
@@ -124,7 +131,7 @@ class Exchange:
 
     # Attempts
 
-    async def _attempts(self, body: bytes, data: dict[str, Any], ask: Ask, demand: Demand) -> None:
+    async def _attempts(self, ask: Ask, demand: Demand) -> None:
         router, limits = self._serving.router, self._serving.limits
         tried: frozenset[str] = frozenset()
         last: Attempt | None = None
@@ -139,7 +146,7 @@ class Exchange:
                 return
             self._decision = decision
             last = Attempt(self._gateway, self._serving, decision, demand, len(tried) + 1)
-            await self._try(last, body, data, ask)
+            await self._try(last, ask)
             failure = last.failure
             if failure is None or self._downstream.has_started:
                 self.record.status = last.record.status
@@ -150,18 +157,18 @@ class Exchange:
                 await self._reply_failure(last, len(tried))
                 return
 
-    async def _try(self, attempt: Attempt, body: bytes, data: dict[str, Any], ask: Ask) -> None:
+    async def _try(self, attempt: Attempt, ask: Ask) -> None:
         self._attempt = attempt
         self._upstream = attempt.upstream
         self.record.attempts.append(attempt.record)
-        prepared = self._dialect.prepare(body, data, ask, attempt.upstream.replica.upstream_model)
         relay = Relay(self._downstream, self._dialect, ask, self._serving.limits, self._commit)
-        await attempt.run(prepared, self._headers, relay)
+        await attempt.run(self._dialect.prepare(*self._prompt, ask, attempt.upstream.replica.upstream_model), self._headers, relay)
 
     def _commit(self, answer: Answer) -> Headers:
         """The first content byte goes out now: no other replica may answer, and the deadline has done its work."""
         assert self._attempt is not None
         self._gateway.deadlines.stop(self._deadline)
+        self._prompt = NO_PROMPT
         self._attempt.committed(is_stream=self.record.stream)
         return [*to_client(answer.headers), *self._own_headers()]
 

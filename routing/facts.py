@@ -87,6 +87,8 @@ class AttemptFinished(NamedTuple):
 
     reservation: int
     usage: Usage
+    output_tokens_counted: int = 0
+    """What donut would have estimated, before calibration: answers that report usage teach it how far off that is."""
 
 
 class AttemptFailed(NamedTuple):

@@ -118,14 +118,16 @@ class Router:
                 state = self.fleet.state(self.fleet.holder(reservation).replica_id)
                 previous = state.ttft_s_ewma
                 state.ttft_s_ewma = ttft_s if previous is None else previous + LATENCY_SMOOTHING * (ttft_s - previous)
-            case AttemptFinished(reservation, usage):
+            case AttemptFinished(reservation, usage, output_tokens_counted):
                 held = self.fleet.settle(reservation)
                 state = self.fleet.state(held.replica_id)
                 state.finished += 1
                 succeeded(state.health, now_s, was_probe=held.is_probe)
                 self.fleet.note_health(held.replica_id)
                 if usage.reported:
-                    self.fleet.calibration(held.logical_model_id).learn_input(held.demand.input_tokens_estimated, usage.input)
+                    calibration = self.fleet.calibration(held.logical_model_id)
+                    calibration.learn_input(held.demand.input_tokens_estimated, usage.input)
+                    calibration.learn_output(output_tokens_counted, usage.output)
             case AttemptFailed(reservation, failure):
                 held = self.fleet.settle(reservation)
                 state = self.fleet.state(held.replica_id)
