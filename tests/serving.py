@@ -35,7 +35,8 @@ def config_for(*ports: int, more: str = "", provider_more: str = "") -> str:
     lines = ["discovery: {local: false, environment: false}", "providers:"]
     for number, port in enumerate(ports):
         lines.append(
-            f"  - {{id: p{number}, kind: openai, base_url: 'http://127.0.0.1:{port}/v1', api_key: upstream-secret-{number}, {provider_more} "
+            f"  - {{id: p{number}, kind: openai, base_url: 'http://127.0.0.1:{port}/v1', api_key: upstream-secret-{number}, "
+            f"{provider_more} "
             "models: [{upstream: up-model, model: test-model, price: {input: 1, output: 2}}]}"
         )
     return "\n".join(lines) + "\n" + more + "\n"
