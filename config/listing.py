@@ -5,6 +5,8 @@ Off the hot path, so httpx. A provider that does not answer keeps what it last l
 
 from __future__ import annotations
 
+import json
+
 import httpx
 
 from config.provider_settings import ProviderSettings
@@ -23,19 +25,32 @@ def wants_listing(provider: ProviderSettings, kind: ProviderKind) -> bool:
     return not provider.models and not (is_vendor and kind.catalog_id is not None) and base_url.startswith("http")
 
 
-async def list_models(provider: ProviderSettings, kind: ProviderKind) -> list[str] | None:
+async def list_models(provider: ProviderSettings, kind: ProviderKind, timeout_s: float = TIMEOUT_S) -> list[str] | None:
     """The names under `GET {base_url}/models`; None when it does not answer as OpenAI's would."""
     key = provider.api_key.get_secret_value() if provider.api_key is not None else None
     headers = [*(kind.auth(key) if key else []), *((name.encode(), text.encode()) for name, text in provider.headers.items())]
     verify = provider.ca_file or provider.verify
     base_url = provider.base_url or kind.base_url
     try:
-        async with httpx.AsyncClient(verify=verify, proxy=provider.proxy, timeout=TIMEOUT_S, follow_redirects=False) as client:
-            answer = await client.get(f"{base_url}/models", headers=headers)
-        rows = answer.json()["data"] if answer.status_code == 200 and len(answer.content) <= ANSWER_BYTES else None
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        async with (
+            httpx.AsyncClient(verify=verify, proxy=provider.proxy, timeout=timeout_s, follow_redirects=False) as client,
+            client.stream("GET", f"{base_url}/models", headers=headers) as answer,
+        ):
+            # The standard library's parser, because it takes lone surrogates: one odd name must not hide all the others.
+            rows = json.loads(await _read(answer))["data"] if answer.status_code == 200 else None
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
         return None
     if not isinstance(rows, list):
         return None
     names = [row["id"] for row in rows if isinstance(row, dict) and isinstance(row.get("id"), str)]
     return names[:MODELS_SHOWN]
+
+
+async def _read(answer: httpx.Response) -> bytes:
+    """The body, up to `ANSWER_BYTES`. Raises ValueError beyond."""
+    body = b""
+    async for piece in answer.aiter_bytes():
+        body += piece
+        if len(body) > ANSWER_BYTES:
+            raise ValueError("longer than any list of models")
+    return body

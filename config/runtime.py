@@ -18,13 +18,13 @@ import providers.dialects
 import providers.kinds
 import routing.factors
 import routing.gates
-from config import sources
+from config import listing, sources
 from config.assemble import Parts, assemble
 from config.catalog import load_catalog
 from config.discovery import discover
 from config.environment import EnvironmentProvider, providers_from_environment
-from config.listing import list_models, wants_listing
 from config.problems import ConfigError
+from config.provider_settings import ProviderSettings
 from config.settings import Settings, default_journal_url, sqlite_path
 from config.source import Loaded
 from config.sources import Source
@@ -57,6 +57,12 @@ JOURNAL_CLOSE_S = 0.5
 
 Short, since nothing is lost by it: with the drain's 8 s, and the second that a stuck write gets, it must stay below Docker's 10 s.
 """
+
+PATIENCE_AT_START_S = 0.4
+"""A provider that is slow to list its models must not hold up the start: it is asked again at once, in the background."""
+
+AGAIN_SOON_S = 5.0
+"""How soon a provider that has not listed its models yet is asked again."""
 
 FIXED_AT_START = ("host", "port", "keep_alive_seconds", "drain_seconds")
 """Settings of the server that a reload can not change; it says so."""
@@ -139,7 +145,7 @@ class Runtime:
             stack.push_async_callback(self.journal.aclose, JOURNAL_CLOSE_S)
             self._fleet = Fleet(await self.store.calibration())
             stack.push_async_callback(self.transports.aclose)
-            await self.look_around()
+            await self.look_around(PATIENCE_AT_START_S)
             self._start(stack, self._look_around_for_ever())
             if self.settings.state.retention_days > 0:
                 self._start(stack, Retention(self.store, self.settings.state.retention_days).run())
@@ -153,6 +159,7 @@ class Runtime:
     def _start(stack: AsyncExitStack, work: object) -> None:
         assert asyncio.iscoroutine(work)
         task = asyncio.create_task(work)
+        task.add_done_callback(_report_death)
 
         async def stop() -> None:
             task.cancel()
@@ -163,13 +170,16 @@ class Runtime:
 
     # Finding out
 
-    async def look_around(self) -> None:
-        """Ask this machine's ports and the configured providers that list their own models; serve what is there now."""
+    async def look_around(self, patience_s: float = listing.TIMEOUT_S) -> None:
+        """Ask this machine's ports and the configured providers that list their own models; serve what is there now.
+
+        `patience_s`: how long a provider may take to list them.
+        """
         if self.demo:
             local: list[Found] = []
             listed = self.known.listed
         else:
-            local, listed = await asyncio.gather(self._look_for_local_servers(), self._ask_for_models())
+            local, listed = await asyncio.gather(self._look_for_local_servers(), self._ask_for_models(patience_s))
         changed = (local, listed) != (self.known.local, self.known.listed)
         self.known.local, self.known.listed = local, listed
         if changed or self.gateway.serving.router.fleet is not self._fleet:
@@ -180,9 +190,12 @@ class Runtime:
             return []
         return await discover_local(environ=self._environ, known=self.known.local)
 
-    async def _ask_for_models(self) -> dict[str, list[str]]:
-        wanted = [provider for provider in self.settings.providers if wants_listing(provider, self._kinds[provider.kind])]
-        answers = await asyncio.gather(*(list_models(provider, self._kinds[provider.kind]) for provider in wanted))
+    def _listing_providers(self) -> list[ProviderSettings]:
+        return [provider for provider in self.settings.providers if listing.wants_listing(provider, self._kinds[provider.kind])]
+
+    async def _ask_for_models(self, patience_s: float) -> dict[str, list[str]]:
+        wanted = self._listing_providers()
+        answers = await asyncio.gather(*(listing.list_models(provider, self._kinds[provider.kind], patience_s) for provider in wanted))
         listed = dict(self.known.listed)
         for provider, names in zip(wanted, answers, strict=True):
             if names is not None:
@@ -191,7 +204,9 @@ class Runtime:
 
     async def _look_around_for_ever(self) -> None:
         while True:
-            await asyncio.sleep(self.settings.discovery.interval_seconds)
+            is_complete = all(provider.id in self.known.listed for provider in self._listing_providers())
+            interval_s = self.settings.discovery.interval_seconds
+            await asyncio.sleep(interval_s if is_complete else min(interval_s, AGAIN_SOON_S))
             before = {found.base_url for found in self.known.local if found.is_usable}
             await self.look_around()
             after = {found.base_url for found in self.known.local if found.is_usable}
@@ -260,3 +275,10 @@ class Runtime:
 
 def _refuse(error: ConfigError) -> None:
     log.error("config_refused", why=str(error), still="the old configuration is in force")
+
+
+def _report_death(task: asyncio.Task[object]) -> None:
+    """A long-lived task has ended. Nobody awaits it, so a bug in it would pass in silence."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        log.error("background_task_died", exc_info=error)
