@@ -49,7 +49,7 @@ def objective_of(name: str) -> Objective:
 def _served(name: str, catalog: Catalog, because: str) -> Target | None:
     if name in NAMES_THAT_STEER:
         if name.startswith("auto"):
-            return Target(TargetKind.TIER, catalog.default_tier.value, f"{because}; without a classifier auto means the default tier")
+            return Target(TargetKind.TIER, catalog.default_tier.value, f"{because}; auto means the default tier in this version")
         return Target(TargetKind.TIER, name, because)
     if name in catalog.replicas:
         return Target(TargetKind.REPLICA, name, because)

@@ -24,6 +24,7 @@ USUAL_PORTS = (8080, 8000, 1234, 1337)
 """Where discovery looks anyway, llama.cpp's own first."""
 
 pytestmark = [
+    pytest.mark.xdist_group("real_server"),  # one at a time: they share the port that discovery looks at
     pytest.mark.real_server,
     pytest.mark.skipif(
         not HERE.exists() and "REAL_SERVER_BIN" not in os.environ, reason="no llama-server: scripts/real-server --build-only builds one"

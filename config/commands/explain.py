@@ -107,7 +107,7 @@ def _decision_facts(decision: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if decision.get("panic"):
         yield "panic", "every candidate was ejected, the least bad one was chosen anyway"
     if decision.get("spilled_from"):
-        yield "spilled", f"from tier {decision['spilled_from']}, which had no headroom"
+        yield "spilled", f"from tier {decision['spilled_from']}, in which nobody serves this"
     for note in decision.get("notes") or ():
         yield "note", note
     if decision.get("retry_after_s") is not None:
