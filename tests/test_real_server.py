@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import socket
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -24,12 +26,21 @@ USUAL_PORTS = (8080, 8000, 1234, 1337)
 """Where discovery looks anyway, llama.cpp's own first."""
 
 pytestmark = [
-    pytest.mark.xdist_group("real_server"),  # one at a time: they share the port that discovery looks at
     pytest.mark.real_server,
     pytest.mark.skipif(
         not HERE.exists() and "REAL_SERVER_BIN" not in os.environ, reason="no llama-server: scripts/real-server --build-only builds one"
     ),
 ]
+
+
+@pytest.fixture(autouse=True)
+def one_at_a_time() -> Iterator[None]:
+    """These tests share the ports that discovery looks at, and parallel test processes share the machine."""
+    with (Path(tempfile.gettempdir()) / "donut-real-server.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 HELLO: list[ChatCompletionUserMessageParam] = [{"role": "user", "content": "Say hello."}]
 WEATHER: ChatCompletionToolParam = {
     "type": "function",
