@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from config.settings import Settings
 from config.sources import Source
 from config.transports import Transports
-from providers.local.probe import is_loopback
+from providers.loopback import is_loopback
 from providers.transport.port import Origin, Transport
 from proxy.auth import KeyRing
 from proxy.guard import LOOPBACK_HOSTS

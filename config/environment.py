@@ -9,7 +9,7 @@ import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from config.references import is_loopback
+from providers.loopback import is_loopback
 from providers.ports import ProviderKind
 
 OWN_PORT = 8317

@@ -6,7 +6,6 @@ Rule: nothing here repeats a client key.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
@@ -14,22 +13,13 @@ from typing import Any
 from config.document import Document
 from config.problems import Path, Problem, did_you_mean
 from config.settings import ServerSettings
+from providers.loopback import is_loopback
 from providers.ports import ProviderKind
 from routing.resolve import NAMES_THAT_STEER, PREFIX
 
 EXAMPLE_KEYS = ("sk-test", "sk-1234", "sk-donut", "your-api-key", "your_api_key", "changeme", "change-me", "password", "example", "dummy")
 """Beginnings of keys that stand in somebody's documentation: whoever scans the network tries them first."""
 SHORTEST_KEY = 8
-
-
-def is_loopback(host: str) -> bool:
-    """Can only programs on this machine reach a server on `host`? Names other than localhost count as reachable."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def bind_problem(host: str, keys: Collection[str]) -> str | None:

@@ -14,7 +14,7 @@ from config.fleet import Account, Served, local_fleet, offered_fleet, replicas_f
 from config.provider_settings import PriceSettings, ProviderModel, ProviderSettings
 from config.settings import ModelSettings, Settings
 from providers.local.found import Found
-from providers.local.probe import is_loopback
+from providers.loopback import is_loopback
 from providers.ports import ProviderKind
 from providers.sim.fleet import BASE_URL, simulated_models, simulated_replicas
 from providers.transport.port import Deadlines, Headers

@@ -17,7 +17,8 @@ from config.provider_settings import ProviderSettings
 from config.settings import Settings
 from config.sources import Source
 from providers.local.found import Found
-from providers.local.probe import Endpoint, discover, is_loopback
+from providers.local.probe import Endpoint, discover
+from providers.loopback import is_loopback
 from providers.ports import ProviderKind
 from providers.sim.fleet import SCHEME
 from routing.types import ModelReplica

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from config.references import bind_problem, is_loopback, key_problem
+from config.references import bind_problem, key_problem
+from providers.loopback import is_loopback
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1.2.3", "::1", "[::1]", "localhost", "LOCALHOST"])

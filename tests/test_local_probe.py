@@ -8,8 +8,9 @@ import time
 
 import pytest
 
-from providers.local.probe import BODY_LIMIT, LOOPBACK, default_endpoints, discover, is_loopback, parse_listen
+from providers.local.probe import BODY_LIMIT, LOOPBACK, default_endpoints, discover, parse_listen
 from providers.local.registry import load_backends
+from providers.loopback import is_loopback
 from tests.local_servers import (
     APFEL,
     LLAMA_CPP_PYTHON,

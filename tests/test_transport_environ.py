@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from providers.transport.environ import EnvironmentProxies, is_loopback
+from providers.loopback import is_this_machine
+from providers.transport.environ import EnvironmentProxies
 from providers.transport.port import Origin
 
 
@@ -42,6 +43,8 @@ def test_proxy_for(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str],
     assert EnvironmentProxies().proxy_for(origin) == proxy
 
 
-def test_is_loopback() -> None:
-    assert all(is_loopback(host) for host in ("localhost", "LOCALHOST.", "a.localhost", "127.9.9.9", "::1", "::ffff:127.0.0.1", "0.0.0.0"))
-    assert not any(is_loopback(host) for host in ("localhost.test", "10.0.0.1", "192.168.1.5", "host.docker.internal", "::2"))
+def test_this_machine() -> None:
+    assert all(
+        is_this_machine(host) for host in ("localhost", "LOCALHOST.", "a.localhost", "127.9.9.9", "::1", "::ffff:127.0.0.1", "0.0.0.0")
+    )
+    assert not any(is_this_machine(host) for host in ("localhost.test", "10.0.0.1", "192.168.1.5", "host.docker.internal", "::2"))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import httpx
 from providers.local.found import OWN_MARKER_PATH, Found, judge, lockable
 from providers.local.port import NO_ANSWER, LocalBackend, Response, Responses
 from providers.local.registry import load_backends
+from providers.loopback import is_loopback
 
 LOOPBACK = ("127.0.0.1", "::1")
 TIMEOUT_S = 0.3
@@ -56,16 +56,6 @@ async def discover(
         round_ = _Round(client, timeout_s, backends, environ)
         found = await asyncio.gather(*(_Probe(round_, host, port).run(familiar) for host, port in endpoints))
     return _without_twins([item for item in found if item is not None])
-
-
-def is_loopback(host: str) -> bool:
-    """Is `host` (a name or an address) this machine, whatever the network looks like?"""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def default_endpoints(backends: Iterable[LocalBackend], environ: Mapping[str, str] = _NOTHING) -> list[Endpoint]:

@@ -5,9 +5,9 @@ Used only where config asks for it. Never for this machine: a model on loopback 
 
 from __future__ import annotations
 
-import ipaddress
 import urllib.request
 
+from providers.loopback import is_this_machine
 from providers.transport.port import Origin
 
 
@@ -20,22 +20,9 @@ class EnvironmentProxies:
     def proxy_for(self, origin: Origin) -> str | None:
         """The proxy URL for `origin`, or None to go straight."""
         proxy = self._proxies.get(origin.scheme) or self._proxies.get("all")
-        if not proxy or is_loopback(origin.host):
+        if not proxy or is_this_machine(origin.host):
             return None
         # Typeshed does not know this function; the standard library's own openers decide `no_proxy` with it.
         if urllib.request.proxy_bypass_environment(f"{origin.host}:{origin.port}", self._proxies):  # type: ignore[attr-defined]
             return None
         return proxy if "://" in proxy else f"http://{proxy}"
-
-
-def is_loopback(host: str) -> bool:
-    """Does `host` name this machine without asking a resolver?"""
-    name = host.rstrip(".").lower()
-    if name == "localhost" or name.endswith(".localhost"):  # RFC 6761 §6.3
-        return True
-    try:
-        address = ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback or address.is_unspecified
