@@ -116,11 +116,9 @@ class Relay:
         scanner = self._scanner
         assert scanner is not None
         out = scanner.feed(data)
-        if scanner.failure is not None:
-            out = self._redact(out)
-        elif not scanner.is_finished and (not out or self._downstream.try_write(out)):
+        if not scanner.is_finished and scanner.failure is None and self._downstream.try_write(out):
             return True
-        self._pending = out
+        self._pending = out if scanner.failure is None else self._redact(out)
         return False
 
     async def _stream_ended(self, answer: Answer, scanner: StreamScanner) -> None:
