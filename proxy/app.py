@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from providers.dialects import Dialect, ErrorReply
 from providers.transport.port import Headers
 from proxy.auth import presented_keys
-from proxy.downstream import Downstream, Receive, Scope, Send
+from proxy.downstream import Downstream, Message, Receive, Scope, Send
 from proxy.exchange import Exchange
 from proxy.gateway import Gateway
 from proxy.guard import is_allowed_host, is_allowed_origin
@@ -50,7 +50,7 @@ class App:
             return
         dialect = self._dialects.get(scope["path"])
         if dialect is None:
-            await self._pages(scope, receive, send)
+            await self._pages(scope, receive, _with_request_id(send, request_id))
         elif scope["method"] != "POST":
             reply = ErrorReply(405, "method_not_allowed", f"{scope['path']} takes POST, not {scope['method']}.")
             await self._reply(scope, send, reply, request_id, [(b"allow", b"POST")])
@@ -91,3 +91,14 @@ def _request_id(headers: Mapping[bytes, bytes]) -> str | None:
     if given and len(given) <= REQUEST_ID_LENGTH and given.isascii() and (text := given.decode("ascii")).isprintable():
         return text
     return None
+
+
+def _with_request_id(send: Send, request_id: str) -> Send:
+    """`send`, with `x-request-id` on every answer: pages do not know it."""
+
+    async def send_with_id(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
+        await send(message)
+
+    return send_with_id

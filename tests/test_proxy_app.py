@@ -20,3 +20,11 @@ async def test_an_answer_comes_through_and_is_journaled(tmp_path: Path) -> None:
         assert got.content == REPLY
         (row,) = await donut.wait_for_rows(1)
         assert (row["id"], row["status"], row["replica_id"]) == (got.headers["x-donut-decision"], "ok", "p0/up-model")
+
+
+async def test_every_answer_has_a_request_id(tmp_path: Path) -> None:
+    async with Donut(folder=tmp_path, demo=True) as donut:
+        for path in ("/healthz", "/v1/models", "/v1/models/sim-mid", "/metrics", "/nothing-here"):
+            assert (await donut.client.get(path)).headers["x-request-id"]
+            echoed = await donut.client.get(path, headers={"x-request-id": "mine-7"})
+            assert echoed.headers.get_list("x-request-id") == ["mine-7"]
