@@ -57,6 +57,7 @@ def assemble(settings: Settings, sources: Iterable[Source], parts: Parts, fleet:
         aliases=parts.aliases,
         rewrites=tuple(routing.rewrites.items()),
         default_tier=routing.default_tier,
+        escalate=routing.escalate,
         named_only=named_only,
     )
     return Serving(

@@ -62,6 +62,8 @@ def unenforced(document: Document) -> Iterator[Problem]:
         for window in _mapping(provider, "headroom"):
             path = ("providers", index, "headroom", window)
             yield document.problem(path, "not enforced in this version of donut: this ceiling stops nothing")
+    if _mapping(document.data, "routing").get("objective", "auto") != "auto":
+        yield document.problem(("routing", "objective"), "has no effect in this version of donut: replicas are ranked by the weights alone")
 
 
 def _server(document: Document) -> Iterator[Problem]:

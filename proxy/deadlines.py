@@ -1,4 +1,4 @@
-"""The deadlines of all open exchanges, kept by one sweep: a timer per request would cost more than the decision it guards."""
+"""The deadlines of all open exchanges, kept by one sweep: no timer has to be made and taken back for every request."""
 
 from __future__ import annotations
 

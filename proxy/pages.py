@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -20,8 +20,6 @@ from routing.types import Catalog, ModelReplica
 
 CREATED = 1767225600
 """`created` of every listed model: clients want a number, and no upstream's means anything here (2026-01-01)."""
-
-Handler = Callable[[Request], Awaitable[Response]]
 
 
 def pages_for(

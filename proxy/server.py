@@ -61,7 +61,7 @@ class DonutProtocol(HttpToolsProtocol):
         else:
             self._on_lost = on_lost
 
-    # What uvicorn's `send` does, in one write and without judging every header again: half of a small answer's cost. Anything
+    # What uvicorn's `send` does, in one write and without judging every header again. Anything
     # out of the ordinary (a paused writer, HTTP/1.0, a client that left) returns False and takes uvicorn's own way.
 
     def reply(self, status: int, headers: Headers, body: bytes) -> bool:

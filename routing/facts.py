@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from routing.types import Usage, Word
+from routing.types import Usage
 
 
-class FailureKind(Word):
+class FailureKind(enum.StrEnum):
     CONNECT = "connect"
     """No connection, no TLS session, no name: nothing of the request was answered."""
     OVERLOADED = "overloaded"

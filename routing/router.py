@@ -187,7 +187,8 @@ def _replicas_of(demand: Demand, catalog: Catalog) -> tuple[tuple[ModelReplica, 
         return catalog.replicas_by_model.get(target.id, ()), None
     wanted = ModelTier(target.id)
     position = TIER_ORDER.index(wanted)
-    for tier in (*TIER_ORDER[position:], *reversed(TIER_ORDER[:position])):
+    upward = TIER_ORDER[position + 1 :] if catalog.escalate else ()
+    for tier in (wanted, *upward, *reversed(TIER_ORDER[:position])):
         replicas = catalog.replicas_by_tier.get(tier, ())
         if any(demand.dialect in replica.dialects for replica in replicas):
             return replicas, None if tier is wanted else wanted

@@ -11,13 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
-class Word(enum.StrEnum):
-    """A closed vocabulary. Hashes as the text it is: the Enum class's own hash runs in Python, five times as slow."""
-
-    __hash__ = str.__hash__
-
-
-class ModelTier(Word):
+class ModelTier(enum.StrEnum):
     """How capable a model is, or must be. Ordered from cheap to dear by `TIER_ORDER`."""
 
     MICRO = "micro"
@@ -29,7 +23,7 @@ class ModelTier(Word):
 TIER_ORDER: tuple[ModelTier, ...] = (ModelTier.MICRO, ModelTier.SMALL, ModelTier.MID, ModelTier.FRONTIER)
 
 
-class UseCase(Word):
+class UseCase(enum.StrEnum):
     CHAT = "chat"
     CODE = "code"
     SEARCH = "search"
@@ -37,14 +31,14 @@ class UseCase(Word):
     VISION = "vision"
 
 
-class Objective(Word):
+class Objective(enum.StrEnum):
     AUTO = "auto"
     COST_SPEED = "cost_speed"
     BALANCED = "balanced"
     QUALITY = "quality"
 
 
-class LocalPreference(Word):
+class LocalPreference(enum.StrEnum):
     PREFERRED = "preferred"
     REQUIRED = "required"
     DISABLED = "disabled"
@@ -115,14 +109,9 @@ class ModelReplica:
     price: Price | None = None
     declared: bool = True
     """False for a replica that discovery found and no person wrote down."""
-    tier_index: int = field(init=False)
-    """Position of `tier` in TIER_ORDER: hashing an enum member costs as much as a factor may."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tier_index", TIER_ORDER.index(self.tier))
 
 
-class TargetKind(Word):
+class TargetKind(enum.StrEnum):
     REPLICA = "replica"
     MODEL = "model"
     TIER = "tier"
@@ -158,7 +147,7 @@ class Demand(NamedTuple):
         return self.input_tokens_estimated + self.output_tokens_estimated
 
 
-class RejectReason(Word):
+class RejectReason(enum.StrEnum):
     """Why a gate shut. The vocabulary is closed: a new gate adds its word here."""
 
     ALREADY_TRIED = "already_tried"
@@ -252,6 +241,8 @@ class Catalog:
     rewrites: tuple[tuple[str, str], ...] = ()
     """Glob → name, first match wins: names that config declares to be hints, not orders."""
     default_tier: ModelTier = ModelTier.MID
+    escalate: bool = True
+    """May a demand leave its tier upward when nobody in the tier can answer?"""
 
     @staticmethod
     def build(
@@ -261,6 +252,7 @@ class Catalog:
         aliases: Mapping[str, str] | None = None,
         rewrites: tuple[tuple[str, str], ...] = (),
         default_tier: ModelTier = ModelTier.MID,
+        escalate: bool = True,
         named_only: Set[str] = frozenset(),
     ) -> Catalog:
         """Index `replicas` by id, by logical model and by tier. Order is kept; a later duplicate id is ignored.
@@ -285,4 +277,5 @@ class Catalog:
             aliases=dict(aliases or {}),
             rewrites=rewrites,
             default_tier=default_tier,
+            escalate=escalate,
         )

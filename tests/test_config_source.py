@@ -331,3 +331,9 @@ def test_any_text_gives_settings_or_a_config_error(text: str) -> None:
     except ConfigError:
         return
     assert isinstance(loaded.settings, Settings)
+
+
+def test_an_objective_that_nothing_acts_on_yet_is_not_passed_over_in_silence() -> None:
+    (warning,) = parse("routing: {objective: quality}\n", "donut.yaml", {}, KINDS, ()).warnings
+    assert "no effect in this version" in str(warning)
+    assert not parse("routing: {objective: auto}\n", "donut.yaml", {}, KINDS, ()).warnings

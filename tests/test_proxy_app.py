@@ -28,3 +28,20 @@ async def test_every_answer_has_a_request_id(tmp_path: Path) -> None:
             assert (await donut.client.get(path)).headers["x-request-id"]
             echoed = await donut.client.get(path, headers={"x-request-id": "mine-7"})
             assert echoed.headers.get_list("x-request-id") == ["mine-7"]
+
+
+async def test_without_escalation_a_tier_is_left_downward_only(tmp_path: Path) -> None:
+    """`routing.escalate: false`: nobody in `mid`; `frontier` could answer, and must not be asked."""
+    models = "[{id: dear, tier: frontier}, {id: cheap, tier: small}]"
+    async with ScriptedUpstream(saying(answer(REPLY))) as upstream:
+        for escalate, served, expected in ((True, "[dear, cheap]", "dear"), (False, "[dear, cheap]", "cheap"), (False, "[dear]", None)):
+            names = ", ".join(f"{{upstream: {name.strip()}}}" for name in served.strip("[]").split(","))
+            provider = f"{{id: p, kind: openai, base_url: 'http://127.0.0.1:{upstream.port}/v1', models: [{names}]}}"
+            text = "discovery: {local: false, environment: false}\n"
+            text += f"providers: [{provider}]\nmodels: {models}\nrouting: {{escalate: {str(escalate).lower()}}}\n"
+            async with Donut(text, tmp_path) as donut:
+                got = await donut.client.post(
+                    "/v1/chat/completions", json={"model": "mid", "messages": [{"role": "user", "content": "hi"}]}
+                )
+                assert got.headers.get("x-donut-model") == expected
+                assert got.status_code == (200 if expected else 503)

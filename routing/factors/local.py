@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from routing.candidates import Candidates, Question
 from routing.factors import Factor
-from routing.types import LocalPreference
+from routing.types import LocalPreference, ModelTier
 
-BONUS = (1.0, 0.8, 0.2, 0.0)
-"""By position in TIER_ORDER."""
+BONUS = {ModelTier.MICRO: 1.0, ModelTier.SMALL: 0.8, ModelTier.MID: 0.2, ModelTier.FRONTIER: 0.0}
 
 
 def score(candidates: Candidates, question: Question) -> list[float]:
     if question.demand.local_preference is LocalPreference.DISABLED:
         return [0.0] * len(candidates.replicas)
-    return [BONUS[replica.tier_index] if replica.is_local else 0.0 for replica in candidates.replicas]
+    return [BONUS[replica.tier] if replica.is_local else 0.0 for replica in candidates.replicas]
 
 
 FACTOR = Factor(name="local", weight=1.0, score=score)
