@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from providers.codecs import UntranslatableError
 from providers.transport.decoding import decoded
 from providers.transport.port import Answer, Headers, TransportError, UpstreamRequest, header
 from proxy.gateway import Gateway
@@ -43,17 +44,20 @@ class Attempt:
         self._relay: Relay | None = None
         self.failure: Failure | None = None
         self.refused: Refused | None = None
+        self.param: str | None = None
+        """The member of the request that stands against this attempt."""
         replica = dispatch.replica
         self.record = AttemptRecord(number, replica.id, replica.provider_id, replica.upstream_model, gateway.wall())
 
-    async def run(self, body: bytes, client_headers: Headers, relay: Relay) -> None:
-        """Send `body` and relay the answer. When cancelled it leaves unsettled: the caller knows why, and says so with `abandon`."""
+    async def run(self, body: bytes, spoken: str, client_headers: Headers, relay: Relay) -> None:
+        """Send `body`, which is of the dialect `spoken`, and relay the answer. When cancelled it leaves unsettled: the caller knows why,
+        and says so with `abandon`."""
         upstream = self.upstream
         request = UpstreamRequest(
             upstream.origin,
             b"POST",
-            upstream.targets[self._demand.dialect],
-            [*upstream.headers, *to_upstream(client_headers, upstream.kind.forward_headers)],
+            (upstream.stream_targets if self._demand.stream else upstream.targets)[spoken],
+            [*upstream.headers, *to_upstream(client_headers, upstream.kind.forward_headers, upstream.kind.default_headers)],
             body,
             upstream.deadlines,
             hint=upstream.replica.id,
@@ -72,9 +76,14 @@ class Attempt:
                 await self._read_refusal(answer)
             else:
                 self._relay = relay
-                self._conclude(await relay.run(decoded(answer), self._without_our_keys))
+                self._conclude(await relay.run(decoded(answer), upstream.headers))
         finally:
             answer.close()
+
+    def refuse(self, error: UntranslatableError) -> None:
+        """Nothing can be sent: the upstream's dialect has no words for what the request means."""
+        self.param = error.param or None
+        self._fail(Failure(FailureKind.UNTRANSLATABLE, str(error)), Status.REFUSED)
 
     def committed(self, *, is_stream: bool) -> None:
         """The first content byte is about to go out."""
@@ -113,13 +122,11 @@ class Attempt:
                 body += data
         except TransportError:
             pass  # the status is enough to go on; what came of the body may still explain it
-        body = self._without_our_keys(body)
-        headers = [(name, self._without_our_keys(value)) for name, value in plain.headers]
+        secrets = self.upstream.headers
+        body = without_secrets(body, secrets)
+        headers = [(name, without_secrets(value, secrets)) for name, value in plain.headers]
         self.refused = Refused(answer.status, headers, body)
         self._fail(self.upstream.kind.classify(answer.status, answer.headers, body))
-
-    def _without_our_keys(self, data: bytes) -> bytes:
-        return without_secrets(data, self.upstream.headers)
 
     def _conclude(self, relayed: Relayed) -> None:
         self._take_usage(relayed)

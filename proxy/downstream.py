@@ -17,12 +17,20 @@ Send = Callable[[Message], Awaitable[None]]
 CONNECTION = "donut.connection"
 """Where in the scope `proxy.server` puts the connection."""
 
+CLIENT = "donut.client"
+"""Where in a page's scope `proxy.app` puts the name of the client's key; None when no key is needed."""
+
 
 class Connection(Protocol):
     """What donut's server protocol offers beyond ASGI. No task per request waits for a disconnect: the connection calls."""
 
     def watch(self, on_lost: Callable[[], None] | None) -> None:
         """Call `on_lost` once when the client goes away; None stops watching. Calls at once if it has already gone."""
+        ...
+
+    def watch_stop(self, on_stopping: Callable[[], None] | None) -> None:
+        """Call `on_stopping` when the server begins to stop; None stops watching. For answers without an end of their own: the drain
+        would wait for them."""
         ...
 
     def reply(self, status: int, headers: Headers, body: bytes) -> bool:

@@ -14,6 +14,7 @@ from providers.dialects import Ask, Dialect, ErrorReply, StreamScanner
 from providers.sse import looks_like_sse, may_become_sse
 from providers.transport.port import Answer, Headers, TransportError
 from proxy.downstream import Downstream
+from proxy.redact import without_secrets
 from proxy.serving import Limits
 from routing.facts import Failure, FailureKind
 from routing.types import Usage
@@ -55,12 +56,13 @@ class Relay:
         """What `_take` could not send."""
         self.result = Relayed()
 
-    async def run(self, answer: Answer, redact: Callable[[bytes], bytes]) -> Relayed:
+    async def run(self, answer: Answer, secrets: Headers) -> Relayed:
         """Carry `answer` to its end. Raises nothing of the upstream's; cancellation passes through, with `result` up to date.
 
-        `redact` takes our keys out of an error event, the one place in a stream where an upstream might name them.
+        `secrets` are our headers for the upstream: their values are taken out of an error event, the one place in a stream where an
+        upstream might name them.
         """
-        self._redact = redact
+        self._secrets = secrets
         try:
             first = await answer.read()
             while not (is_stream := looks_like_sse(first)) and may_become_sse(first) and (more := await answer.read()):
@@ -89,7 +91,7 @@ class Relay:
             out = scanner.feed(data)
             await self._finish_early_commit()
             if scanner.failure is not None:
-                self._pending = self._redact(out)
+                self._pending = without_secrets(out, self._secrets)
                 return False
             if self._downstream.has_started:
                 await self._downstream.write(out)
@@ -118,7 +120,7 @@ class Relay:
         out = scanner.feed(data)
         if not scanner.is_finished and scanner.failure is None and self._downstream.try_write(out):
             return True
-        self._pending = out if scanner.failure is None else self._redact(out)
+        self._pending = out if scanner.failure is None else without_secrets(out, self._secrets)
         return False
 
     async def _stream_ended(self, answer: Answer, scanner: StreamScanner) -> None:
@@ -199,7 +201,7 @@ class Relay:
         self.result.output_tokens_estimated = facts.output_tokens_estimated
         self.result.failure = facts.failure
         if facts.failure is None:
-            await self._downstream.reply(answer.status, self._on_commit(answer), body)
+            await self._downstream.reply(answer.status, self._on_commit(answer), body if facts.body is None else facts.body)
 
     async def _pass_through(self, answer: Answer, data: bytes) -> None:
         """A large answer (thousands of embeddings): commit, then pump without holding it."""

@@ -15,6 +15,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from providers.transport.outbox import BatchedTransport, outbox_of
 from providers.transport.port import Headers
 from proxy.downstream import CONNECTION
 
@@ -26,11 +27,12 @@ class DonutProtocol(HttpToolsProtocol):
     """One client connection. Implements `proxy.downstream.Connection` for the exchange that runs on it."""
 
     _on_lost: Callable[[], None] | None = None
+    _on_stopping: Callable[[], None] | None = None
     _is_lost = False
     _is_last_answer = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(BatchedTransport(transport, outbox_of(self.loop)))
         # uvloop does this by itself; asyncio does not for sockets that do not name their protocol, and socket.create_server's do not.
         # Without it Nagle and delayed acknowledgements hold the second piece of an answer back for 40 ms.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -60,6 +62,22 @@ class DonutProtocol(HttpToolsProtocol):
             on_lost()
         else:
             self._on_lost = on_lost
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        if self._on_stopping is not None:
+            self._on_stopping()
+
+    def watch_stop(self, on_stopping: Callable[[], None] | None) -> None:
+        self._on_stopping = on_stopping
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Called for every wish for another protocol, before the application sees the request; `App` answers with 426 where it must.
+
+        The parser takes what follows for that other protocol, so the connection ends with the answer. That uvicorn could have a library
+        for it is nobody's news.
+        """
+        self.close_after_response()
 
     # What uvicorn's `send` does, in one write and without judging every header again. Anything
     # out of the ordinary (a paused writer, HTTP/1.0, a client that left) returns False and takes uvicorn's own way.

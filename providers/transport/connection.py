@@ -19,6 +19,7 @@ from typing import cast
 
 import httptools
 
+from providers.transport.outbox import BatchedTransport, outbox_of
 from providers.transport.pool import Pool
 from providers.transport.port import Deadlines, Headers
 from routing.facts import FailureKind
@@ -90,7 +91,7 @@ class WireConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do not inherit from asyncio's, so an isinstance check would refuse them.
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = BatchedTransport(cast(asyncio.Transport, transport), outbox_of(self._loop))
 
     def eof_received(self) -> bool:
         """FIN. It ends a close-delimited body properly and cuts everything else."""
