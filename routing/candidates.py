@@ -3,42 +3,110 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 from routing.fleet import ReplicaState
-from routing.types import Demand, ModelReplica
+from routing.retry import BudgetSpent
+from routing.types import Demand, LogicalModel, ModelReplica, ModelTier, Objective, Target, TargetKind, UseCase
 
 
 class Candidates(NamedTuple):
-    """Parallel sequences: `states[i]` is the belief about `replicas[i]`.
+    """Parallel sequences: `states[i]` is the belief about `replicas[i]`, `models[i]` what it serves.
 
-    Gates and factors work on the whole column at once. A call per candidate and factor would cost more than the work in it:
-    fifty candidates and ten factors have 40 µs (DESIGN.md §6).
+    Gates and factors work on whole columns, and what one request adds is told by position: a call per candidate and factor would cost
+    more than the work in it (fifty candidates and ten factors have 40 µs, DESIGN.md §6).
     """
 
     replicas: Sequence[ModelReplica]
+    models: Sequence[LogicalModel]
     states: Sequence[ReplicaState]
+    positions: Mapping[str, int]
+    """Replica id → its index."""
     smallest_window: float = math.inf
-    """Tokens; a prompt below it fits everywhere, so that nobody need be asked."""
+    """Tokens; what fits into it fits everywhere, so that nobody need be asked."""
 
     @staticmethod
-    def of(replicas: Sequence[ModelReplica], states: Sequence[ReplicaState]) -> Candidates:
+    def of(
+        replicas: Sequence[ModelReplica], states: Sequence[ReplicaState], models: Mapping[str, LogicalModel] | None = None
+    ) -> Candidates:
+        """A replica whose model `models` does not know is taken for one of which nothing more is known."""
+        known = models or {}
         windows = [replica.context_window for replica in replicas if replica.context_window is not None]
-        return Candidates(replicas, states, min(windows, default=math.inf))
+        return Candidates(
+            replicas,
+            [known.get(each.logical_model_id) or LogicalModel(each.logical_model_id, each.tier) for each in replicas],
+            states,
+            {replica.id: i for i, replica in enumerate(replicas)},
+            min(windows, default=math.inf),
+        )
 
     def only(self, indices: Sequence[int]) -> Candidates:
-        return Candidates([self.replicas[i] for i in indices], [self.states[i] for i in indices], self.smallest_window)
+        return Candidates(
+            [self.replicas[i] for i in indices],
+            [self.models[i] for i in indices],
+            [self.states[i] for i in indices],
+            {self.replicas[i].id: position for position, i in enumerate(indices)},
+            self.smallest_window,
+        )
+
+    def among(self, ids: Set[str]) -> list[int]:
+        """The indices of those of `ids` that are here, in order. Quick when they are few."""
+        positions = self.positions
+        return sorted(positions[id_] for id_ in ids if id_ in positions)
+
+    def to_look_at(self, unwell: Set[str] | None) -> Sequence[int]:
+        """As `among`; everyone when it is not known who is unwell."""
+        return range(len(self.replicas)) if unwell is None else self.among(unwell)
 
 
 class Question(NamedTuple):
-    """What is asked of the candidates, once per `decide`."""
+    """What is asked of the candidates of one stage."""
 
     demand: Demand
     now_s: float
-    tried: frozenset[str]
-    all_well: bool = False
-    """True when no replica anywhere is ejected, on probation or rate limited: the usual case, in which no gate need look."""
+    tried: frozenset[str] = frozenset()
+    stage: Target | None = None
+    """The tier, model or replica whose candidates these are; None means the demand's own target."""
+    unwell: Set[str] | None = None
+    """Ids of the replicas that are ejected, on probation, rate limited or without headroom; the others need no look. None: not known."""
+    bound_replica_id: str | None = None
+    """Where this conversation was answered before."""
+    quality_floors: Mapping[ModelTier, float] | None = None
+    """In place of the shipped ones."""
+    budget_spent: BudgetSpent | None = None
+    """Where this is another try of an exchange, and there is no budget for it."""
+
+    @property
+    def tier(self) -> ModelTier | None:
+        """The tier that is being searched; None when a model or a replica is named."""
+        stage = self.stage or self.demand.target
+        return ModelTier(stage.id) if stage.kind is TargetKind.TIER else None
+
+
+class Task(NamedTuple):
+    """What a ranking knows of the demands it is for: as coarse as it may be, so that many demands share one."""
+
+    input_tokens: int
+    output_tokens: int
+    use_case: UseCase
+    objective: Objective
+    dialect: str = "chat"
+
+
+def task_of(demand: Demand) -> Task:
+    return Task(
+        _middle(demand.input_tokens_estimated.bit_length()),
+        _middle(demand.output_tokens_estimated.bit_length()),
+        demand.use_case,
+        objective_for(demand),
+        demand.dialect,
+    )
+
+
+def _middle(bits: int) -> int:
+    """The middle of all numbers of so many bits: sizes are told in powers of two."""
+    return 3 << bits >> 2
 
 
 DemandKind = tuple[object, ...]
@@ -46,4 +114,33 @@ DemandKind = tuple[object, ...]
 
 def kind_of(demand: Demand) -> DemandKind:
     """What standing gates may look at. Two demands of one kind get the same verdict from them, whenever they are asked."""
-    return (demand.target, demand.dialect, demand.capability_bits, demand.local_preference, demand.excluded_providers)
+    target = demand.target
+    return (
+        # Not the target's words: they may differ from request to request.
+        target.kind,
+        target.id,
+        demand.dialect,
+        demand.capability_bits,
+        demand.local_preference,
+        demand.excluded_providers,
+        demand.made_by,
+        demand.translatable_to,
+    )
+
+
+def objective_for(demand: Demand) -> Objective:
+    """What the candidates are ranked by: what the demand says, else what its task suggests, else the balance."""
+    if demand.objective is not Objective.AUTO:
+        return demand.objective
+    return demand.classification.objective if demand.classification is not None else Objective.BALANCED
+
+
+def outlook_of(demand: Demand) -> DemandKind:
+    """All that a ranking depends on: demands with the same outlook see the same ranking until somebody's state changes."""
+    return (
+        kind_of(demand),
+        objective_for(demand),
+        demand.use_case,
+        demand.input_tokens_estimated.bit_length(),
+        demand.output_tokens_estimated.bit_length(),
+    )

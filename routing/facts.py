@@ -28,6 +28,8 @@ class FailureKind(enum.StrEnum):
     """The connection ended before the answer did."""
     PROTOCOL = "protocol"
     """What came back is not HTTP, or not the dialect."""
+    UNTRANSLATABLE = "untranslatable"
+    """The request means something that the replica's dialect cannot say. Nothing was sent."""
     CLIENT_GONE = "client_gone"
 
 
@@ -58,6 +60,7 @@ FAILURES: Mapping[FailureKind, FailurePolicy] = {
     FailureKind.STALLED: FailurePolicy(True, True, 504, "provider_timeout"),
     FailureKind.CUT: FailurePolicy(True, True, 502, "provider_disconnected"),
     FailureKind.PROTOCOL: FailurePolicy(True, True, 502, "provider_invalid_response"),
+    FailureKind.UNTRANSLATABLE: FailurePolicy(True, False, 400, "untranslatable_request"),
     FailureKind.CLIENT_GONE: FailurePolicy(False, False, 499, "client_gone"),
 }
 
@@ -100,4 +103,12 @@ class AttemptFailed(NamedTuple):
     usage: Usage | None = None
 
 
-Fact = FirstToken | AttemptFinished | AttemptFailed
+class HeadroomMeasured(NamedTuple):
+    """What is left before the tightest limit of a replica, as a share in [0, 1], until that limit's window ends."""
+
+    replica_id: str
+    headroom: float
+    until_s: float | None = None
+
+
+Fact = FirstToken | AttemptFinished | AttemptFailed | HeadroomMeasured

@@ -2,16 +2,76 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
+from routing.affinity import Affinity
 from routing.calibration import Calibration
+from routing.changes import ChangeLog
 from routing.health import Health, HealthState
-from routing.types import Demand
+from routing.retry import RetryWindow
+from routing.timing import UNMEASURED, Timing
+from routing.types import Demand, ModelReplica
 
-LATENCY_SMOOTHING = 0.2
-"""Weight of the newest time to first token: quick enough to notice a swapped-out model, slow enough to survive one long prompt."""
+TICK_S = 15.0
+"""How often belief ages. What fades does so over minutes, so a finer grain would only cost rankings."""
+
+ERROR_SMOOTHING = 0.2
+ERROR_HALF_LIFE_S = 120.0
+"""Twice the longest ejection: to fail now and then, below what ejects, must not cost less than to fail three times in a row."""
+ERROR_FORGOTTEN = 0.01
+
+TURN_SMOOTHING = 0.2
+"""As for the other times (routing/timing.py)."""
+
+QUEUE_MOST_S = 60.0
+"""The longest queue that anybody is sent into while somebody else can answer. Chosen, not measured: to leave costs a dearer model and often
+the prompt cache, and a minute of waiting costs more than either."""
+
+WARM_S = 300.0
+"""Ollama unloads a model, and Anthropic drops a prompt cache, five minutes after the last use unless told otherwise."""
+
+TIMING_FORGOTTEN_S = 600.0
+"""Nobody asks a replica that was once measured as slow, so nobody would learn that it is slow no more: after ten minutes it is unknown."""
+
+
+class Belief(Protocol):
+    """The part of a replica's state that factors read."""
+
+    @property
+    def in_flight(self) -> int: ...
+
+    @property
+    def waiting(self) -> int:
+        """Of the attempts in flight, those whose first token has not come."""
+
+    @property
+    def timing(self) -> Timing: ...
+
+    @property
+    def error_rate(self) -> float:
+        """Share of the newest attempts that failed by its fault; fades with time, so that nobody is shunned for ever."""
+
+    @property
+    def is_warm(self) -> bool:
+        """Did it answer lately?"""
+
+    @property
+    def headroom(self) -> float:
+        """What is left before its tightest limit, as a share; 1.0 for what is unmetered or not known."""
+
+
+class Reading(NamedTuple):
+    """A belief as it was at one moment."""
+
+    in_flight: int = 0
+    waiting: int = 0
+    timing: Timing = UNMEASURED
+    error_rate: float = 0.0
+    is_warm: bool = False
+    headroom: float = 1.0
 
 
 @dataclass(slots=True)
@@ -20,11 +80,80 @@ class ReplicaState:
 
     health: HealthState = field(default_factory=HealthState)
     in_flight: int = 0
+    waiting: int = 0
     tokens_reserved: int = 0
-    ttft_s_ewma: float | None = None
-    """None until the first answer: unknown is not fast."""
+    timing: Timing = UNMEASURED
+    error_rate: float = 0.0
+    answered_s: float | None = None
+    is_warm: bool = False
+    headroom: float = 1.0
+    headroom_until_s: float | None = None
+    """When the window of its tightest limit ends."""
+    began_s: float | None = None
+    """When its newest attempt to begin began."""
+    turn_s_ewma: float | None = None
+    """Seconds from one beginning to the next while somebody waited: what each place in its queue costs. None: nobody ever waited."""
     finished: int = 0
     failed: int = 0
+
+    @property
+    def ttft_s_ewma(self) -> float | None:
+        return self.timing.ttft_s_ewma
+
+    def reading(self) -> Reading:
+        return Reading(self.in_flight, self.waiting, self.timing, self.error_rate, self.is_warm, self.headroom)
+
+    @property
+    def queue_s(self) -> float:
+        """How long a new attempt would wait for those that wait already; 0.0 while it was never seen to keep anybody waiting."""
+        return self.waiting * self.turn_s_ewma if self.turn_s_ewma is not None else 0.0
+
+    def began(self, sent_s: float, now_s: float) -> None:
+        """The answer to what was sent at `sent_s` begins. If another one began since then, this one stood in a queue.
+
+        The gap between two such beginnings holds all that limits a server, the prompts it reads and the slots that answers keep busy,
+        without asking which of them it was.
+        """
+        previous_s, self.began_s = self.began_s, now_s
+        if previous_s is None or previous_s <= sent_s:
+            return
+        turn_s, known = now_s - previous_s, self.turn_s_ewma
+        self.turn_s_ewma = turn_s if known is None else known + TURN_SMOOTHING * (turn_s - known)
+
+    def answered(self, now_s: float) -> None:
+        self.answered_s = now_s
+        self.is_warm = True
+
+    def note_outcome(self, *, is_error: bool) -> None:
+        if is_error or self.error_rate:
+            self.error_rate += ERROR_SMOOTHING * (is_error - self.error_rate)
+
+    def age(self, seconds: float, now_s: float) -> bool:
+        """Let time pass; False once nothing here fades any more."""
+        rate = self.error_rate * 0.5 ** (seconds / ERROR_HALF_LIFE_S)
+        self.error_rate = rate if rate >= ERROR_FORGOTTEN else 0.0
+        idle_s = now_s - self.answered_s if self.answered_s is not None else TIMING_FORGOTTEN_S
+        self.is_warm = self.is_warm and idle_s < WARM_S
+        if idle_s >= TIMING_FORGOTTEN_S:
+            self.timing, self.turn_s_ewma = UNMEASURED, None
+        if self.headroom_until_s is not None and now_s >= self.headroom_until_s:
+            self.headroom, self.headroom_until_s = 1.0, None
+        return bool(self.error_rate or idle_s < TIMING_FORGOTTEN_S or self.headroom_until_s is not None)
+
+
+class Errand(enum.Enum):
+    """What an attempt is besides somebody's request."""
+
+    PLAIN = "plain"
+    PROBE = "probe"
+    """The one that finds out whether a replica on probation is back."""
+    PANIC = "panic"
+    """Sent to one that is ill because nobody else was left. It takes no probe's place: several may be out at once."""
+
+    @property
+    def is_news(self) -> bool:
+        """Does its end tell how the replica is now? It was sent after the illness had begun."""
+        return self is not Errand.PLAIN
 
 
 class Reservation(NamedTuple):
@@ -34,18 +163,27 @@ class Reservation(NamedTuple):
     logical_model_id: str
     tokens: int
     demand: Demand
-    is_probe: bool
-    """Was the replica ejected or on probation when it was chosen?"""
+    sent_s: float
+    errand: Errand
 
 
 class Fleet:
-    def __init__(self, input_ratios: Mapping[str, float] | None = None) -> None:
+    def __init__(self, input_ratios: Mapping[str, float] | None = None, affinity: Affinity | None = None) -> None:
         """`input_ratios`: logical model id → reported ÷ estimated input tokens, as an earlier process learned them."""
+        self.affinity = affinity if affinity is not None else Affinity()
+        self.changes = ChangeLog()
+        self.retries = RetryWindow()
+        self.unwell: set[str] = set()
+        """Ids of replicas that are ejected, on probation, rate limited, without headroom or with a long queue: the only ones that gates
+        need look at."""
         self._states: dict[str, ReplicaState] = {}
         self._calibrations = {model_id: Calibration(ratio) for model_id, ratio in (input_ratios or {}).items()}
         self._open: dict[int, Reservation] = {}
+        self._began: dict[int, float] = {}
         self._next_reservation = 1
-        self._unwell: set[str] = set()
+        self._fading: set[str] = set()
+        self._tick = 0
+        self._next_tick_s = TICK_S
 
     def state(self, replica_id: str) -> ReplicaState:
         found = self._states.get(replica_id)
@@ -53,54 +191,93 @@ class Fleet:
             found = self._states[replica_id] = ReplicaState()
         return found
 
+    def siblings(self, replica_id: str) -> list[str]:
+        """Ids of all known replicas of the same account, itself included."""
+        account = replica_id.partition("/")[0]
+        return [id_ for id_ in self._states if id_.partition("/")[0] == account]
+
     def calibration(self, logical_model_id: str) -> Calibration:
         found = self._calibrations.get(logical_model_id)
         if found is None:
             found = self._calibrations[logical_model_id] = Calibration()
         return found
 
-    @property
-    def all_well(self) -> bool:
-        """Is no replica ejected, on probation or rate limited?"""
-        return not self._unwell
+    def advance(self, now_s: float) -> None:
+        """Let time pass. Cheap within a tick."""
+        if now_s < self._next_tick_s:
+            return
+        tick = int(now_s // TICK_S)
+        seconds = (tick - self._tick) * TICK_S
+        self._tick, self._next_tick_s = tick, (tick + 1) * TICK_S
+        for id_ in sorted(self._fading):
+            if not self._states[id_].age(seconds, now_s):
+                self._fading.discard(id_)
+            self.note(id_)
 
-    def note_health(self, replica_id: str) -> None:
-        """Its health may have changed. A rate limit counts until the next success, even when its time is over: that is only slower."""
-        health = self.state(replica_id).health
-        if health.health is Health.HEALTHY and not health.limited_until_s:
-            self._unwell.discard(replica_id)
+    def note(self, replica_id: str) -> None:
+        """Its state changed: rankings look at it again, gates too while it is unwell.
+
+        A rate limit counts until the next success, even when its time is over: that is only slower.
+        """
+        state = self._states[replica_id]
+        self.changes.add(replica_id)
+        health = state.health
+        if health.health is Health.HEALTHY and not health.limited_until_s and state.headroom > 0.0 and state.queue_s <= QUEUE_MOST_S:
+            self.unwell.discard(replica_id)
         else:
-            self._unwell.add(replica_id)
+            self.unwell.add(replica_id)
+
+    def note_fading(self, replica_id: str) -> None:
+        """As `note`, and something in it fades with time."""
+        self._fading.add(replica_id)
+        self.note(replica_id)
 
     @property
     def open_reservations(self) -> int:
         return len(self._open)
 
-    def reserve(self, replica_id: str, logical_model_id: str, demand: Demand, *, is_probe: bool) -> int:
+    def reserve(self, replica: ModelReplica, demand: Demand, now_s: float, errand: Errand = Errand.PLAIN) -> int:
         """Hold the demand's tokens and one slot; returns the reservation that must be settled exactly once."""
         number = self._next_reservation
-        self._next_reservation += 1
-        self._open[number] = Reservation(replica_id, logical_model_id, demand.tokens_estimated, demand, is_probe)
+        self._next_reservation = number + 1
+        tokens = demand.input_tokens_estimated + demand.output_tokens_estimated
+        replica_id = replica.id
+        self._open[number] = Reservation(replica_id, replica.logical_model_id, tokens, demand, now_s, errand)
         state = self.state(replica_id)
         state.in_flight += 1
-        state.tokens_reserved += demand.tokens_estimated
-        if is_probe:
+        state.waiting += 1
+        state.tokens_reserved += tokens
+        if errand is Errand.PROBE:
             state.health.probe = number
+        if state.queue_s > QUEUE_MOST_S:
+            self.unwell.add(replica_id)
+        self.changes.add(replica_id)
         return number
 
     def holder(self, number: int) -> Reservation:
         """The open reservation `number`. Raises KeyError once it is settled."""
         return self._open[number]
 
-    def settle(self, number: int) -> Reservation:
-        """Give back what `number` held. Settling twice is a bug and crashes loudly."""
+    def began(self, number: int, now_s: float) -> None:
+        """The first token of an open attempt came."""
+        if number not in self._began:
+            self._began[number] = now_s
+            held = self._open[number]
+            state = self.state(held.replica_id)
+            state.waiting -= 1
+            state.began(held.sent_s, now_s)
+
+    def settle(self, number: int) -> tuple[Reservation, float | None]:
+        """Give back what `number` held: what that was, and when its first token came. Settling twice is a bug and crashes loudly."""
         reservation = self._open.pop(number, None)
         assert reservation is not None, f"reservation {number} was settled before, or never made"
+        began_s = self._began.pop(number, None)
         state = self.state(reservation.replica_id)
         state.in_flight -= 1
+        state.waiting -= began_s is None
         state.tokens_reserved -= reservation.tokens
-        assert state.in_flight >= 0
+        assert state.in_flight >= state.waiting >= 0
         assert state.tokens_reserved >= 0
         if state.health.probe == number:
             state.health.probe = None
-        return reservation
+        return reservation, began_s

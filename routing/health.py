@@ -10,6 +10,7 @@ A rate limit is no illness: it only closes the replica until its reset. Words: n
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 
 from routing.facts import Failure, FailureKind
@@ -51,29 +52,34 @@ class HealthState:
     limit_level: int = 0
     limit_reason: str = ""
     probe: int | None = None
-    """The reservation of the one probe that is out, in PROBATION."""
+    """The reservation of the one probe that is out. Set when it is sent and cleared when it is settled, by `Fleet` and whatever happens to
+    the health meanwhile: a probe that is still under way when the next ejection ends is still the one probe."""
     reason: str = ""
+    healed_s: float = -math.inf
+    """When it came back from its latest ejection."""
 
 
 def advance(state: HealthState, now_s: float) -> None:
     """Let time pass: an ejection that is over becomes probation."""
     if state.health is Health.EJECTED and now_s >= state.ejected_until_s:
         state.health = Health.PROBATION
-        state.probe = None
 
 
 def succeeded(state: HealthState, now_s: float, *, was_probe: bool) -> None:
-    """One attempt ended well. An answer that began before the trouble proves nothing about now: only a probe heals.
+    """One attempt ended well. An answer that began before the trouble proves nothing about now: only what was sent since heals.
+
+    `was_probe`: a probe or sent in panic, while the replica was ejected or on probation.
 
     A rate limit stays until its time in any case: an old stream that ends well has not raised the limit.
     """
     if state.health is not Health.HEALTHY and not was_probe:
         return
+    if state.health is not Health.HEALTHY:
+        state.healed_s = now_s
     state.health = Health.HEALTHY
     state.consecutive_failures = 0
     state.ejections = 0
     state.ejected_until_s = 0.0
-    state.probe = None
     state.reason = ""
     if now_s >= state.limited_until_s:
         state.limit_level = 0
@@ -109,7 +115,6 @@ def _eject(state: HealthState, failure: Failure, now_s: float, at_least_s: float
     state.ejections = min(state.ejections + 1, 16)
     # The later deadline wins: a fresh, shorter ejection must not let the replica back early (litellm 40130).
     state.ejected_until_s = max(state.ejected_until_s, now_s + wait_s)
-    state.probe = None
 
 
 def _limit(state: HealthState, failure: Failure, now_s: float) -> None:

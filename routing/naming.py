@@ -9,15 +9,24 @@ People run one model under many names: `qwen3-coder:30b` (Ollama), `qwen/qwen3-c
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 
 from routing.types import ModelTier
 
-MICRO_MAX_B = 10.0
-"""The catalog's own rule is "micro <= ~10B local": qwen3.5-9b and qwen3-8b are micro there, and 12B is the first size that is not."""
-SMALL_MAX_B = 150.0
-"""The catalog has llama-3.3-70b and gpt-oss-120b in small, and nothing under 200B in mid. No name alone makes a model frontier."""
+TIER_LIMITS_B: tuple[tuple[float, ModelTier], ...] = ((3.3, ModelTier.MICRO), (33.0, ModelTier.SMALL), (330.0, ModelTier.MID))
+"""Billions of weights up to which a model nobody has described belongs to a tier; beyond the last one it is frontier.
+
+The limits are 3, 30 and 300 (agentsy's), with a tenth on top because names round: one sold as 3b has 3.2e9 weights, one sold as 30b
+30.5e9. The catalog's own judgement is stricter with old sizes (of its 15 sized models this rule puts 6 one tier higher), so a cousin of a
+model that it knows gets that one's tier instead: `cousin_of`.
+"""
+UNTAGGED_B: Mapping[str, float] = {
+    "command-r": 35, "command-r-plus": 104, "deepseek-v3": 671, "llama-3.2": 3, "llama-3.3": 70, "mistral-large": 123, "nemotron": 70,
+}  # fmt: skip
+"""Billions of weights behind a family's name without a size, as Ollama's library has it; only families that are not small, which
+is what silence means."""
 NAMED_TOLERANCE = 0.5
 """How far a measured size may lie from the one in the name, as a share: one sold as 1b has 1.24e9 weights, one sold as 0.6b 0.75e9."""
 GUESSED_TOLERANCE = 0.1
@@ -39,7 +48,7 @@ _PACKAGING = re.compile(
     r"|awq|gptq|exl[23]|gguf|mlx|ud|dwq|qat|it|instruct|hf|latest|cloud)(?=-|$)"
 )
 _SHARD = re.compile(r"-\d{5}-of-\d{5}$")
-_ACTIVE = re.compile(r"-a\d+(?:\.\d+)?b(?=-|$)")
+_ACTIVE = re.compile(r"-a(\d+(?:\.\d+)?)b(?=-|$)")
 # Gemma's e4b: "effective" weights, of which there are more in the file.
 _EFFECTIVE = re.compile(r"-e\d+(?:\.\d+)?b(?=-|$)")
 _SIZE_TOKEN = re.compile(r"-(?:e?\d+(?:\.\d+)?b|\d+x\d+(?:\.\d+)?b|\d{2,4}m|\d+(?:\.\d+)?t)(?=-|$)")
@@ -59,19 +68,43 @@ def parameters_from_name(name: str) -> float | None:
     return max(sizes, default=None)
 
 
+def active_from_name(name: str) -> float | None:
+    """Billions of weights that work on one token, where a mixture of experts says so; None for a dense or a silent name.
+
+    >>> active_from_name("qwen3:30b-a3b"), active_from_name("mixtral:8x7b"), active_from_name("qwen3:8b")
+    (3.0, 14.0, None)
+    """
+    text = re.sub(r"[\s_:@+]", "-", name.lower())
+    told = _ACTIVE.search(text)
+    if told is not None:
+        return float(told[1])
+    experts = _EXPERTS.search(text)
+    # "8x7b" is Mixtral's way of writing, and Mixtral asks two experts per token.
+    return 2 * float(experts[2]) if experts is not None else None
+
+
+def effective_parameters(total_b: float, active_b: float | None) -> float:
+    """The dense size that a mixture of experts is worth, in billions: the geometric mean of all weights and the active ones.
+
+    A rule of thumb, not a law. It leaves 30b-a3b in small and 550b-a55b in mid, where the catalog's judgement has them.
+    """
+    return total_b if active_b is None else math.sqrt(total_b * min(active_b, total_b))
+
+
 def tier_from_parameters(billions: float) -> ModelTier:
     """The tier that a number of weights (in billions) suggests."""
-    if billions <= MICRO_MAX_B:
-        return ModelTier.MICRO
-    return ModelTier.SMALL if billions <= SMALL_MAX_B else ModelTier.MID
+    return next((tier for limit, tier in TIER_LIMITS_B if billions <= limit), ModelTier.FRONTIER)
 
 
 def tier_from_name(name: str, parameters_b: float | None = None) -> ModelTier:
-    """A tier for a model nobody has described. `parameters_b` (billions), where the server tells it, beats the name."""
-    billions = parameters_b if parameters_b is not None else parameters_from_name(name)
-    if billions is not None:
-        return tier_from_parameters(billions)
-    return ModelTier.MICRO if _MICRO_WORD.search(name.lower()) else ModelTier.SMALL
+    """A tier for a model nobody has described. `parameters_b` (billions), where the server tells it, beats the name's size."""
+    total = parameters_b if parameters_b is not None else parameters_from_name(name)
+    if total is not None:
+        return tier_from_parameters(effective_parameters(total, active_from_name(name)))
+    if _MICRO_WORD.search(name.lower()):
+        return ModelTier.MICRO
+    family = UNTAGGED_B.get(normalise(name))
+    return ModelTier.SMALL if family is None else tier_from_parameters(family)
 
 
 def is_embedding_name(name: str) -> bool:
@@ -126,6 +159,16 @@ def match_logical(name: str, known: Mapping[str, str], parameters_b: float | Non
     siblings = [other for other in known if other != key and _SIZE_TOKEN.sub("", other) == key and not _EFFECTIVE.search(other)]
     close = {known[other] for other in siblings if _agrees(other, parameters_b, GUESSED_TOLERANCE)}
     return close.pop() if len(close) == 1 else None
+
+
+def cousin_of(name: str, known: Mapping[str, str], parameters_b: float | None = None) -> str | None:
+    """The logical model that `name` is a variant of, of the same family and size: `qwen3-8b-thinking` → `qwen3-8b`. None without one.
+
+    Not the same model, so it answers to its own name; but a fine-tune seldom leaves its base's tier. Arguments as for `match_logical`.
+    """
+    key = normalise(name)
+    bases = [base for base in known if key.startswith(f"{base}-") and _SIZE_TOKEN.search(base)]
+    return known[max(bases, key=len)] if bases and _agrees(key, parameters_b, NAMED_TOLERANCE) else None
 
 
 def _agrees(key: str, parameters_b: float | None, tolerance: float) -> bool:

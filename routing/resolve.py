@@ -1,6 +1,6 @@
 """From the name in `model` to what it stands for. Explicit names stay what they are; hints are what config declares to be hints.
 
-Order: config's rewrites, then `auto` and tiers, then a replica id, a served logical model, an alias of one.
+Order: config's rewrites, then `auto`, tiers and `policy:NAME`, then a replica id, a served logical model, an alias of one, a policy's name.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from routing.types import Catalog, ModelTier, Objective, Target, TargetKind
 PREFIX = "donut/"
 """Harnesses that want `provider/model` get the same names under this prefix."""
 
-OBJECTIVES = {"cost": Objective.COST_SPEED, "speed": Objective.COST_SPEED, "quality": Objective.QUALITY}
-NAMES_THAT_STEER: tuple[str, ...] = ("auto", "auto:cost", "auto:speed", "auto:quality", *(tier.value for tier in ModelTier))
+AUTO = "auto"
+POLICY_PREFIX = "policy:"
+OBJECTIVES = {"cost": Objective.COST, "speed": Objective.SPEED, "quality": Objective.QUALITY}
+NAMES_THAT_STEER: tuple[str, ...] = (AUTO, *(f"{AUTO}:{wish}" for wish in OBJECTIVES), *(tier.value for tier in ModelTier))
 
 SHOWN = 12
 """Names that an error lists: enough to find a typo, few enough to read."""
@@ -48,9 +50,9 @@ def objective_of(name: str) -> Objective:
 
 def _served(name: str, catalog: Catalog, because: str) -> Target | None:
     if name in NAMES_THAT_STEER:
-        if name.startswith("auto"):
-            return Target(TargetKind.TIER, catalog.default_tier.value, f"{because}; auto means the default tier in this version")
-        return Target(TargetKind.TIER, name, because)
+        return Target(TargetKind.AUTO, AUTO, because) if name.startswith(AUTO) else Target(TargetKind.TIER, name, because)
+    if name.startswith(POLICY_PREFIX) and name.removeprefix(POLICY_PREFIX) in catalog.policies:
+        return Target(TargetKind.POLICY, name.removeprefix(POLICY_PREFIX), because)
     if name in catalog.replicas:
         return Target(TargetKind.REPLICA, name, because)
     if name in catalog.replicas_by_model:
@@ -58,7 +60,8 @@ def _served(name: str, catalog: Catalog, because: str) -> Target | None:
     alias = catalog.aliases.get(name)
     if alias is not None and alias in catalog.replicas_by_model:
         return Target(TargetKind.MODEL, alias, f"{because}; {name} is another name of {alias}")
-    return None
+    # Last: a policy's name must not hide a model of the same name.
+    return Target(TargetKind.POLICY, name, because) if name in catalog.policies else None
 
 
 def unknown(name: str, catalog: Catalog) -> UnknownModel:

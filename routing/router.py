@@ -1,22 +1,35 @@
-"""Decides where an attempt goes, and learns from how it ended. One function for first choice, retry, failover and spillover.
+"""Decides where an attempt goes, and learns from how it ended. One function for first choice, retry, failover, spillover and escalation.
 
 Synchronous on one event loop, so a decision is atomic: no lock, no race. The clock comes in as `now_s` (any monotonic seconds).
+
+The order when somebody fails: the next replica of the same model, the next model of the stage, the next stage (routing/stages.py), then
+what may be set aside (routing/last_resort.py): what donut only believed to be impossible where the client named it, a long queue, once per
+exchange the illness of the least bad one. Then a refusal that says how long to wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, assert_never
+from collections.abc import Mapping, Sequence, Set
+from typing import NamedTuple
 
-from routing.candidates import Candidates, DemandKind, Question, kind_of
-from routing.explain import reject_in_words
+from routing.candidates import Candidates, Question
+from routing.choice import best
 from routing.factors import Factor
-from routing.facts import AttemptFailed, AttemptFinished, Fact, FirstToken
-from routing.fleet import LATENCY_SMOOTHING, Fleet
+from routing.facts import Fact
+from routing.failover import is_charged
+from routing.fleet import Errand, Fleet
 from routing.gates import Gate
-from routing.health import Health, failed, succeeded
+from routing.health import Health
+from routing.judging import Judges, Verdict, judge, without
+from routing.last_resort import least_bad, lifted, shortest_queue
+from routing.learning import learn
+from routing.plans import Plan, PlanBook, Post
+from routing.refusing import refusal
+from routing.retry import BudgetSpent, RetryLimits
+from routing.scoring import Scoring
+from routing.selectors import Selector
+from routing.stages import NAMED
 from routing.types import (
-    TIER_ORDER,
     Catalog,
     Decision,
     Demand,
@@ -24,29 +37,30 @@ from routing.types import (
     Evidence,
     ModelReplica,
     ModelTier,
+    Ranked,
     Refusal,
     Reject,
-    RejectReason,
-    TargetKind,
 )
 
-PANIC_REASONS = frozenset({RejectReason.EJECTED, RejectReason.PROBING})
-"""What the least bad choice may ignore. Never a rate limit: that upstream has said no, and until when."""
+NOBODY_OUT: frozenset[int] = frozenset()
 
 
-VERDICTS_REMEMBERED = 4096
-"""Kinds of demand kept per catalog. Clients can invent kinds (`x-donut-exclude`), so the table is bounded."""
+class Field(NamedTuple):
+    """Those among whom is chosen, of one stage."""
+
+    post: Post
+    candidates: Candidates
+    ranked: Ranked
+    rejects: Sequence[Reject]
+    """Of all stages so far; of the candidates themselves only those that are `stopped`, and in panic."""
+    stopped: Sequence[Reject] = ()
+    panic: bool = False
+    notes: tuple[str, ...] = ()
 
 
-class Standing(NamedTuple):
-    """What is known about a kind of demand before anything is measured."""
-
-    all: Candidates
-    passed: Candidates
-    rejects: list[Reject]
-    doubted: list[Reject]
-    """The rejects of advisory gates."""
-    spilled_from: ModelTier | None
+class Choice(NamedTuple):
+    replica: ModelReplica
+    evidence: Evidence
 
 
 class Router:
@@ -59,178 +73,145 @@ class Router:
         factors: Sequence[Factor],
         weights: Mapping[str, float] | None = None,
         fleet: Fleet | None = None,
+        *,
+        selectors: Sequence[Selector] = (),
+        profile: str = "balanced",
+        retry: RetryLimits | None = None,
+        quality_floors: Mapping[ModelTier, float] | None = None,
     ) -> None:
-        """`weights` overrides the factors' own by name. `fleet` carries belief over when config or discovery changes the catalog."""
+        """`weights` overrides the factors' own by name. `fleet` carries belief over when config or discovery changes the catalog.
+
+        `profile` is one of `routing.selectors.PROFILES`; `quality_floors` overrides those of the gate, tier by tier.
+        """
         self.catalog = catalog
         self.fleet = fleet or Fleet()
-        self._gates = tuple(sorted(gates, key=lambda gate: (gate.order, gate.name)))
-        self._standing_gates = tuple(gate for gate in self._gates if gate.standing)
-        self._passing_gates = tuple(gate for gate in self._gates if not gate.standing)
-        self._binding_gates = tuple(gate for gate in self._gates if not gate.advisory)
-        self._factors = tuple(factors)
-        self._weights = {factor.name: (weights or {}).get(factor.name, factor.weight) for factor in factors}
-        self._verdicts: dict[DemandKind, Standing] = {}
+        self._judges = Judges(gates)
+        self._scoring = Scoring(factors, weights, selectors, profile)
+        self._retry = retry or RetryLimits()
+        self._floors = quality_floors
+        self._plans = PlanBook(catalog, self.fleet, self._judges, self._scoring)
 
-    def decide(self, demand: Demand, now_s: float, tried: frozenset[str] = frozenset()) -> Decision:
+    def decide(self, demand: Demand, now_s: float, tried: frozenset[str] = frozenset(), *, panicked: bool = False) -> Decision:
         """The best replica for `demand` that is not in `tried`, its headroom reserved; or a refusal with reasons.
 
+        `panicked`: did an earlier Dispatch of this exchange say `panic`? There is one of that kind, not four dead replicas in a row.
         A Dispatch holds a reservation that exactly one AttemptFinished or AttemptFailed must settle.
         """
-        question = Question(demand, now_s, tried, self.fleet.all_well)
-        standing = self._standing(question)
-        rejects, doubted = _judge(standing.passed, question, self._passing_gates)
-        eligible = _without(standing.passed, rejects)
-        rejects = [*standing.rejects, *rejects]
-        lifted: list[Reject] = []
-        if not eligible.replicas and (doubted or standing.doubted) and demand.target.kind is not TargetKind.TIER:
-            # The client named this model. What donut believes about it may be wrong; the upstream's own answer is not.
-            lifted = [*standing.doubted, *doubted]
-            rejects, _ = _judge(standing.all, question, self._binding_gates)
-            eligible = _without(standing.all, rejects)
-        panic = False
-        if not eligible.replicas:
-            eligible = _least_bad(standing.all, rejects)
-            panic = bool(eligible.replicas)
-        factors = {factor.name: factor.score(eligible, question) for factor in self._factors}
-        scores = self._weighted(factors, len(eligible.replicas))
-        evidence = Evidence(
-            demand.target,
-            tuple(replica.id for replica in eligible.replicas),
-            scores,
-            factors,
-            self._weights,
-            rejects,
-            panic,
-            standing.spilled_from,
-            _notes(lifted, eligible) if lifted else (),
-        )
-        if not eligible.replicas:
-            return _refusal(rejects, now_s, evidence)
-        winner = _best(eligible.replicas, scores)
-        is_probe = self.fleet.state(winner.id).health.health is not Health.HEALTHY
-        reservation = self.fleet.reserve(winner.id, winner.logical_model_id, demand, is_probe=is_probe)
-        return Dispatch(winner, reservation, evidence)
+        choice = self._choose(demand, now_s, tried, panicked)
+        if isinstance(choice, Refusal):
+            return choice
+        fleet, (replica, evidence) = self.fleet, choice
+        if not tried:
+            fleet.retries.count_first(now_s)
+        elif is_charged(replica, fleet.state(replica.id), self._providers_of(tried), now_s):
+            fleet.retries.count_retry(now_s)
+        return Dispatch(replica, fleet.reserve(replica, demand, now_s, self._errand(choice)), evidence)
+
+    def preview(self, demand: Demand, now_s: float, tried: frozenset[str] = frozenset(), *, panicked: bool = False) -> Decision:
+        """What `decide` would say, with nothing reserved: reservation 0 must not be settled."""
+        choice = self._choose(demand, now_s, tried, panicked)
+        return choice if isinstance(choice, Refusal) else Dispatch(choice.replica, 0, choice.evidence)
 
     def observe(self, fact: Fact, now_s: float) -> None:
-        """Take in one fact about an attempt. AttemptFinished and AttemptFailed settle its reservation."""
-        match fact:
-            case FirstToken(reservation, ttft_s):
-                state = self.fleet.state(self.fleet.holder(reservation).replica_id)
-                previous = state.ttft_s_ewma
-                state.ttft_s_ewma = ttft_s if previous is None else previous + LATENCY_SMOOTHING * (ttft_s - previous)
-            case AttemptFinished(reservation, usage, output_tokens_counted):
-                held = self.fleet.settle(reservation)
-                state = self.fleet.state(held.replica_id)
-                state.finished += 1
-                succeeded(state.health, now_s, was_probe=held.is_probe)
-                self.fleet.note_health(held.replica_id)
-                if usage.reported:
-                    calibration = self.fleet.calibration(held.logical_model_id)
-                    calibration.learn_input(held.demand.input_tokens_estimated, usage.input)
-                    calibration.learn_output(output_tokens_counted, usage.output)
-            case AttemptFailed(reservation, failure):
-                held = self.fleet.settle(reservation)
-                state = self.fleet.state(held.replica_id)
-                if failure.policy.blames_replica:
-                    state.failed += 1
-                failed(state.health, failure, now_s, was_probe=held.is_probe)
-                self.fleet.note_health(held.replica_id)
-            case _:
-                assert_never(fact)
+        """Take in one fact. AttemptFinished and AttemptFailed settle their attempt's reservation."""
+        learn(self.fleet, fact, now_s)
 
-    def _standing(self, question: Question) -> Standing:
-        """The candidates of the demand's target, and what the standing gates say of them: remembered, since it can not change."""
-        kind = kind_of(question.demand)
-        found = self._verdicts.get(kind)
+    def _errand(self, choice: Choice) -> Errand:
+        if choice.evidence.panic:
+            return Errand.PANIC
+        return Errand.PLAIN if self.fleet.state(choice.replica.id).health.health is Health.HEALTHY else Errand.PROBE
+
+    def _choose(self, demand: Demand, now_s: float, tried: frozenset[str], panicked: bool) -> Choice | Refusal:
+        fleet = self.fleet
+        fleet.advance(now_s)
+        plan = self._plans.plan(demand)
+        bound = fleet.affinity.replica_of(demand.affinity_keys, now_s) if demand.affinity_keys else None
+        spent = self._budget_spent(tried, now_s) if tried else None
+        question = Question(demand, now_s, tried, None, fleet.unwell, bound, self._floors, spent)
+        earlier: list[Reject] = []
+        doubted: list[Reject] = []
+        for number in range(len(plan.stages)):
+            post = plan.post(number, question)
+            if number:
+                question = question._replace(stage=post.stage.target)
+            stopped, doubts = judge(post.passed, question, self._judges.passing)
+            if len(stopped) < len(post.passed.replicas):
+                rejects = [*earlier, *post.rejects, *stopped] if earlier or stopped else post.rejects
+                return self._best_of(Field(post, post.passed, post.board.ranked(), rejects, stopped), question)
+            earlier += [*post.rejects, *stopped]
+            doubted += doubts
+        return self._last_resort(plan, question, Verdict(earlier, doubted), panicked)
+
+    def _budget_spent(self, tried: Set[str], now_s: float) -> BudgetSpent | None:
+        retries = self.fleet.retries
+        if retries.allows(self._retry, now_s):
+            return None
+        words = f"{retries.retries} of the last {retries.firsts + retries.retries} attempts were retries"
+        return BudgetSpent(self._providers_of(tried), words, retries.opens_at_s(now_s))
+
+    def _best_of(self, field: Field, question: Question) -> Choice:
+        candidates, stage, scoring = field.candidates, field.post.stage, self._scoring
+        positions = candidates.positions
+        evidence = Evidence(
+            question.demand,
+            scoring.weights,
+            field.ranked,
+            stage.target,
+            field.rejects,
+            frozenset(positions[reject.replica_id] for reject in field.stopped) if field.stopped else NOBODY_OUT,
+            scoring.deviations(candidates, question),
+            field.panic,
+            stage.spilled_from,
+            stage.escalation,
+            field.notes,
+        )
+        if question.tried:
+            return self._best_again(field, evidence, question.tried)
+        replicas = candidates.replicas
+        return Choice(replicas[best(evidence)] if len(replicas) > 1 else replicas[0], evidence)
+
+    def _best_again(self, field: Field, evidence: Evidence, tried: Set[str]) -> Choice:
+        """After somebody has failed this exchange: the same model elsewhere, else the best."""
+        failed_models = self._models_of(tried)
+        winner = field.candidates.replicas[best(evidence, failed_models)]
+        if winner.logical_model_id in failed_models and len(set(evidence.logical_model_ids)) > 1:
+            note = f"another replica of {winner.logical_model_id} comes before other models"
+            evidence = evidence._replace(notes=(*evidence.notes, note))
+        return Choice(winner, evidence)
+
+    def _last_resort(self, plan: Plan, question: Question, verdict: Verdict, panicked: bool) -> Choice | Refusal:
+        """Nobody passed all gates: what may be set aside is, before anyone is refused."""
+        demand, rejects = question.demand, verdict.rejects
+        posts = [plan.post(number, question) for number in range(len(plan.stages))]
+        if demand.target.kind in NAMED and posts:
+            # The client named this model. What donut believes about it may be wrong; the upstream's own answer is not.
+            post = posts[0]
+            bound, _ = judge(post.everyone, question, self._judges.binding)
+            eligible = without(post.everyone, bound)
+            if eligible.replicas:
+                notes = lifted(rejects, eligible, "the client named it")
+                field = Field(post, eligible, self._ranked(eligible, plan), bound, notes=notes)
+                return self._best_of(field, question)
+            rejects = bound
+        found = shortest_queue(posts, verdict.doubted)
+        if found is not None:
+            post, eligible = found
+            notes = lifted(rejects, eligible, "nobody else can answer")
+            others = [reject for reject in rejects if reject.replica_id not in eligible.positions]
+            return self._best_of(Field(post, eligible, self._ranked(eligible, plan), others, notes=notes), question)
+        found = None if panicked else least_bad(posts, rejects)
         if found is None:
-            replicas, spilled_from = _replicas_of(question.demand, self.catalog)
-            candidates = Candidates.of(replicas, [self.fleet.state(replica.id) for replica in replicas])
-            rejects, doubted = _judge(candidates, question, self._standing_gates)
-            found = Standing(candidates, _without(candidates, rejects), rejects, doubted, spilled_from)
-            if len(self._verdicts) < VERDICTS_REMEMBERED:
-                self._verdicts[kind] = found
-        return found
+            return refusal(demand, self._scoring.weights, rejects, question.now_s)
+        post, eligible = found
+        return self._best_of(Field(post, eligible, self._ranked(eligible, plan), rejects, panic=True), question)
 
-    def _weighted(self, factors: Mapping[str, Sequence[float]], count: int) -> list[float]:
-        totals = [0.0] * count
-        weights = self._weights
-        for name, column in factors.items():
-            if weight := weights[name]:
-                totals = [total + weight * value for total, value in zip(totals, column, strict=True)]
-        return totals
+    def _ranked(self, candidates: Candidates, plan: Plan) -> Ranked:
+        return self._plans.board(candidates, plan.task).ranked()
 
+    def _providers_of(self, tried: Set[str]) -> frozenset[str]:
+        replicas = self.catalog.replicas
+        return frozenset(replicas[id_].provider_id for id_ in tried if id_ in replicas)
 
-def _judge(candidates: Candidates, question: Question, gates: Sequence[Gate]) -> tuple[list[Reject], list[Reject]]:
-    """All rejects, one per candidate (the first gate's reason), and those of them that came from advisory gates."""
-    rejects: list[Reject] = []
-    advisory: list[Reject] = []
-    seen: set[str] = set()
-    for gate in gates:
-        for reject in gate.check(candidates, question):
-            if reject.replica_id in seen:
-                continue
-            seen.add(reject.replica_id)
-            rejects.append(reject)
-            if gate.advisory:
-                advisory.append(reject)
-    return rejects, advisory
-
-
-def _replicas_of(demand: Demand, catalog: Catalog) -> tuple[tuple[ModelReplica, ...], ModelTier | None]:
-    """The replicas that serve the demand's target; for a tier in which nobody speaks its dialect, the nearest tier upward and then
-    downward that has one, and the tier that was asked for."""
-    target = demand.target
-    if target.kind is TargetKind.REPLICA:
-        replica = catalog.replicas.get(target.id)
-        return ((replica,) if replica else ()), None
-    if target.kind is TargetKind.MODEL:
-        return catalog.replicas_by_model.get(target.id, ()), None
-    wanted = ModelTier(target.id)
-    position = TIER_ORDER.index(wanted)
-    upward = TIER_ORDER[position + 1 :] if catalog.escalate else ()
-    for tier in (wanted, *upward, *reversed(TIER_ORDER[:position])):
-        replicas = catalog.replicas_by_tier.get(tier, ())
-        if any(demand.dialect in replica.dialects for replica in replicas):
-            return replicas, None if tier is wanted else wanted
-    return catalog.replicas_by_tier.get(wanted, ()), None
-
-
-def _without(candidates: Candidates, rejects: Sequence[Reject]) -> Candidates:
-    if not rejects:
-        return candidates
-    out = {reject.replica_id for reject in rejects}
-    return candidates.only([i for i, replica in enumerate(candidates.replicas) if replica.id not in out])
-
-
-def _notes(lifted: Sequence[Reject], eligible: Candidates) -> tuple[str, ...]:
-    """What stands against the candidates that are asked all the same."""
-    asked = {replica.id for replica in eligible.replicas}
-    return tuple(f"{reject_in_words(reject)}, asked anyway: the client named it" for reject in lifted if reject.replica_id in asked)
-
-
-def _least_bad(candidates: Candidates, rejects: Sequence[Reject]) -> Candidates:
-    """Of the candidates that only ill health keeps out, the one whose ejection ends first."""
-    ill = {reject.replica_id for reject in rejects if reject.reason in PANIC_REASONS}
-    choices = [i for i, replica in enumerate(candidates.replicas) if replica.id in ill]
-    if not choices:
-        return Candidates((), ())
-    first = min(choices, key=lambda i: (candidates.states[i].health.ejected_until_s, candidates.replicas[i].id))
-    return candidates.only([first])
-
-
-def _best(replicas: Sequence[ModelReplica], scores: Sequence[float]) -> ModelReplica:
-    """The highest score; among equals the smallest id, so that the order of the candidates never matters."""
-    top = max(scores)
-    if scores.count(top) == 1:
-        return replicas[scores.index(top)]
-    return min((replica for replica, score in zip(replicas, scores, strict=True) if score == top), key=lambda replica: replica.id)
-
-
-def _refusal(rejects: Sequence[Reject], now_s: float, evidence: Evidence) -> Refusal:
-    waits = [reject.until_s - now_s for reject in rejects if reject.until_s is not None]
-    retry_after_s = max(0.0, min(waits)) if waits else None
-    untried = [reject for reject in rejects if reject.reason is not RejectReason.ALREADY_TRIED]
-    # A limit that ends by itself is the news; else what the last gate said.
-    limited = next((reject for reject in untried if reject.reason is RejectReason.RATE_LIMITED), None)
-    leading = limited or next(iter(untried or rejects), None)
-    return Refusal(leading.reason if leading else None, retry_after_s, evidence._replace(candidates=(), scores=(), factors={}))
+    def _models_of(self, tried: Set[str]) -> frozenset[str]:
+        replicas = self.catalog.replicas
+        return frozenset(replicas[id_].logical_model_id for id_ in tried if id_ in replicas)

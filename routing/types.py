@@ -8,7 +8,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 class ModelTier(enum.StrEnum):
@@ -31,11 +33,29 @@ class UseCase(enum.StrEnum):
     VISION = "vision"
 
 
+class CallRole(enum.StrEnum):
+    """What one call is to the harness that makes it. Known before its difficulty: a chore stays a chore, however long its input."""
+
+    MAIN = "main"
+    """A person's turn: what they asked for is classified."""
+    CONTINUATION = "continuation"
+    """A tool result goes back to the model: the turn's decision holds."""
+    SUBAGENT = "subagent"
+    """A person's turn of a conversation that an agent started: a conversation of its own."""
+    CHORE = "chore"
+    """Housekeeping of the harness: a title, a summary, a commit message, a topic check, who speaks next, a warm-up."""
+
+
 class Objective(enum.StrEnum):
+    """What a choice among models optimises for. Each but AUTO names a selector (routing/selectors)."""
+
     AUTO = "auto"
+    COST = "cost"
+    SPEED = "speed"
     COST_SPEED = "cost_speed"
     BALANCED = "balanced"
     QUALITY = "quality"
+    PARETO = "pareto"
 
 
 class LocalPreference(enum.StrEnum):
@@ -90,6 +110,10 @@ class LogicalModel:
     context_window: int | None = None
     """Tokens of prompt and answer together; None when unknown, and then no gate judges by it."""
     max_output: int | None = None
+    quality: float | None = None
+    """General capability from 0.0 to 1.0, on one scale for all models; None when nobody measured it."""
+    output_tokens_per_s: float | None = None
+    """What its usual hosts reach; None when unknown. What donut measured of a replica counts before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,14 +139,36 @@ class TargetKind(enum.StrEnum):
     REPLICA = "replica"
     MODEL = "model"
     TIER = "tier"
+    POLICY = "policy"
+    """A policy's ordered models and tiers, one after the other."""
+    AUTO = "auto"
+    """Open: the classifier and the policies say what it becomes. Never reaches `Router.decide`."""
 
 
 class Target(NamedTuple):
-    """What a model name stands for once it is resolved: one replica, one logical model or a tier."""
+    """What a model name stands for once it is resolved: one replica, one logical model, a tier or a policy."""
 
     kind: TargetKind
     id: str
     because: str = "the client named it"
+
+
+class Classification(NamedTuple):
+    """What the classifier made of one request. `difficulty` and `confidence` are in [0, 1]."""
+
+    role: CallRole
+    tier: ModelTier
+    use_case: UseCase
+    objective: Objective
+    """Never AUTO: what the shape of the task suggests."""
+    difficulty: float
+    confidence: float
+    chore: str | None = None
+    """Which one, when `role` is CHORE: `title`, `summary`, `commit_message`, `topic_check`, `next_speaker`, `warm_up` …"""
+    reasons: tuple[str, ...] = ()
+    """Plain phrases, strongest first."""
+    turn_tier: ModelTier | None = None
+    """What the turn's own words asked for, where an agent's steps moved `tier` for this very call; None where they did not."""
 
 
 class Demand(NamedTuple):
@@ -140,7 +186,22 @@ class Demand(NamedTuple):
     objective: Objective = Objective.AUTO
     local_preference: LocalPreference = LocalPreference.PREFERRED
     excluded_providers: frozenset[str] = frozenset()
-    affinity_key: str | None = None
+    client: str | None = None
+    """The name of the client's key."""
+    policy: str | None = None
+    """The name of the policy that applies, if any."""
+    classification: Classification | None = None
+    """None where nothing was left open: a model was named."""
+    affinity_keys: tuple[str, ...] = ()
+    """Under which the conversation is remembered, most specific first; opaque digests."""
+    made_by: str | None = None
+    """The provider whose encrypted reasoning or stored response this request carries: no other can read it."""
+    max_cost_usd: float | None = None
+    """Ceiling for this request, estimated before it is sent."""
+    notes: tuple[str, ...] = ()
+    """What was done on the way to this demand that a reader of the decision should know."""
+    translatable_to: frozenset[str] = frozenset()
+    """Other dialects into which the request may be translated for a replica that does not speak its own."""
 
     @property
     def tokens_estimated(self) -> int:
@@ -160,6 +221,14 @@ class RejectReason(enum.StrEnum):
     EXCLUDED = "excluded"
     NOT_LOCAL = "not_local"
     LOCAL_DISABLED = "local_disabled"
+    OTHER_ACCOUNT = "other_account"
+    """The conversation holds encrypted reasoning or a stored response of another account."""
+    LOW_QUALITY = "low_quality"
+    """Known to be below the floor of the tier."""
+    OVER_COST = "over_cost"
+    NO_HEADROOM = "no_headroom"
+    RETRY_BUDGET = "retry_budget"
+    """Too much of the traffic is retries already: one more would make the trouble worse."""
 
 
 class Reject(NamedTuple):
@@ -171,24 +240,123 @@ class Reject(NamedTuple):
     until_s: float | None = None
 
 
-class Evidence(NamedTuple):
-    """What `decide` saw: columns over the eligible candidates, and the rejected ones with reasons.
+class Escalation(enum.StrEnum):
+    """Which way a demand left its tier."""
 
-    Columns rather than a dict per candidate: fifty candidates and ten factors must fit in 40 µs, and nobody reads most
-    decisions. `routing.explain` turns this into the record that people and programs read.
+    UP = "up"
+    DOWN = "down"
+
+
+class Ranked(Protocol):
+    """Where a ranking comes from, now or when it is first read."""
+
+    @property
+    def size(self) -> int:
+        """How many are in it."""
+
+    def ranking(self) -> Ranking: ...
+
+
+class Ranking(NamedTuple):
+    """Everyone of a stage who passed its standing gates, in columns: position `i` is the same replica in all of them.
+
+    Columns rather than a dict per candidate: fifty candidates and ten factors must fit in 40 µs, and nobody reads most decisions.
+    They are shared between the decisions that saw the same, so nobody may change them.
     """
 
-    target: Target
-    candidates: Sequence[str]
-    """Ids of the eligible replicas, in the catalog's order; `explain.told` sorts them by merit."""
-    scores: Sequence[float]
-    factors: Mapping[str, Sequence[float]]
+    ids: Sequence[str]
+    logical_model_ids: Sequence[str]
+    columns: Mapping[str, Sequence[float]]
+    """Factor → one value in [0, 1] per candidate."""
+    neutrals: Mapping[str, float]
+    """Factor → its value for everyone whom this one request gives no reason to be judged otherwise."""
+    totals: Sequence[float]
+    """Σ weight × value over `columns` and `neutrals`."""
+
+    @property
+    def size(self) -> int:
+        return len(self.ids)
+
+    def ranking(self) -> Ranking:
+        return self
+
+
+NOBODY = Ranking((), (), {}, {}, ())
+NO_DEVIATIONS: Mapping[str, Mapping[int, float]] = {}
+
+
+class Evidence(NamedTuple):
+    """What `decide` saw: the ranking with what this request adds to it, and the rejected ones with reasons.
+
+    The properties put it together for whoever reads it; `routing.explain` turns it into the record that people and programs read.
+    """
+
+    demand: Demand
     weights: Mapping[str, float]
-    rejected: Sequence[Reject]
+    ranked: Ranked
+    stage: Target | None = None
+    """Where the answer was found: the tier, the model or the policy's step; None in a refusal."""
+    rejected: Sequence[Reject] = ()
+    out: Set[int] = frozenset()
+    """Positions in the ranking whose replicas are among `rejected`."""
+    deviations: Mapping[str, Mapping[int, float]] = NO_DEVIATIONS
+    """Factor → position → value, where it differs from the neutral one."""
     panic: bool = False
     """True when every candidate was ejected and the least bad one was chosen anyway (Envoy's and Finagle's word)."""
     spilled_from: ModelTier | None = None
+    escalation: Escalation | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> Target:
+        return self.demand.target
+
+    @property
+    def size(self) -> int:
+        """How many candidates there are, without working out their figures."""
+        return self.ranked.size - len(self.out)
+
+    @property
+    def candidates(self) -> Sequence[str]:
+        """Ids of the eligible replicas, in the catalog's order; `explain.told` sorts them by merit."""
+        return self._eligible(self.ranked.ranking().ids)
+
+    @property
+    def logical_model_ids(self) -> Sequence[str]:
+        """One per candidate."""
+        return self._eligible(self.ranked.ranking().logical_model_ids)
+
+    @property
+    def scores(self) -> Sequence[float]:
+        """One per candidate: Σ weight × value over all factors."""
+        return self._eligible(scores_of(self))
+
+    @property
+    def factors(self) -> Mapping[str, Sequence[float]]:
+        """Factor → one value per candidate, those without a vote included."""
+        ranking = self.ranked.ranking()
+        columns = ranking.columns
+        found = {name: self._eligible(column) for name, column in columns.items()} if self.out else dict(columns)
+        for name, neutral in ranking.neutrals.items():
+            deviating = self.deviations.get(name)
+            column = [neutral] * len(ranking.ids) if deviating is None else [deviating.get(i, neutral) for i in range(len(ranking.ids))]
+            found[name] = self._eligible(column)
+        return found
+
+    def _eligible(self, column: Sequence[T]) -> Sequence[T]:
+        out = self.out
+        return [value for i, value in enumerate(column) if i not in out] if out else column
+
+
+def scores_of(evidence: Evidence) -> list[float]:
+    """One per position of the ranking, those that are out included."""
+    ranking = evidence.ranked.ranking()
+    scores = list(ranking.totals)
+    for name, deviating in evidence.deviations.items():
+        weight, neutral = evidence.weights[name], ranking.neutrals[name]
+        for i, value in deviating.items():
+            scores[i] += weight * (value - neutral)
+    return scores
 
 
 class Dispatch(NamedTuple):
@@ -229,6 +397,25 @@ class Usage(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Policy:
+    """A named way to answer open requests: which models or tiers in which order, at what cost, with which defaults."""
+
+    name: str
+    stages: tuple[Target, ...] = ()
+    """Models and tiers in order; empty = the tier that the classifier says."""
+    tiers: Mapping[str, ModelTier] = field(default_factory=dict)
+    """Task type → tier, before the classifier's own: a use case (`code`), a role (`chore`), a chore (`title`)."""
+    objective: Objective | None = None
+    local_preference: LocalPreference | None = None
+    max_cost_usd: float | None = None
+    """Per request, estimated."""
+    max_tokens: int | None = None
+    """Asked of the upstream when the client set no limit itself."""
+    temperature: float | None = None
+    """The same."""
+
+
+@dataclass(frozen=True, slots=True)
 class Catalog:
     """Everything that can be asked for, as configured and discovered at one moment. Replaced whole, never changed."""
 
@@ -243,6 +430,7 @@ class Catalog:
     default_tier: ModelTier = ModelTier.MID
     escalate: bool = True
     """May a demand leave its tier upward when nobody in the tier can answer?"""
+    policies: Mapping[str, Policy] = field(default_factory=dict)
 
     @staticmethod
     def build(
@@ -254,6 +442,7 @@ class Catalog:
         default_tier: ModelTier = ModelTier.MID,
         escalate: bool = True,
         named_only: Set[str] = frozenset(),
+        policies: Mapping[str, Policy] | None = None,
     ) -> Catalog:
         """Index `replicas` by id, by logical model and by tier. Order is kept; a later duplicate id is ignored.
 
@@ -278,4 +467,5 @@ class Catalog:
             rewrites=rewrites,
             default_tier=default_tier,
             escalate=escalate,
+            policies=dict(policies or {}),
         )

@@ -22,18 +22,21 @@ from typing import Any
 
 import routing.factors
 import routing.gates
+import routing.selectors
 from config.discovery import discover
 from routing.factors import Factor
-from routing.facts import AttemptFailed, AttemptFinished, Fact, Failure, FailureKind, FirstToken
+from routing.facts import AttemptFailed, AttemptFinished, Fact, Failure, FailureKind, FirstToken, HeadroomMeasured
 from routing.fleet import Fleet
 from routing.gates import Gate
 from routing.router import Router
+from routing.selectors import Selector
 from routing.types import (
     Capability,
     Catalog,
     Decision,
     Demand,
     Dispatch,
+    Escalation,
     LogicalModel,
     ModelReplica,
     ModelTier,
@@ -45,6 +48,7 @@ from routing.types import (
 
 GATES = tuple(discover(routing.gates, "GATE", Gate).values())
 FACTORS = tuple(discover(routing.factors, "FACTOR", Factor).values())
+SELECTORS = tuple(discover(routing.selectors, "SELECTOR", Selector).values())
 ALL_CAPABILITIES = int(sum(Capability))
 MODEL = "m"
 
@@ -55,14 +59,15 @@ def replica(id_: str, model: str = MODEL, tier: ModelTier = ModelTier.MID, **mor
     return ModelReplica(id_, id_.partition("/")[0], id_.rpartition("/")[2], model, tier, **values)
 
 
-def catalog_of(*replicas: ModelReplica, **more: Any) -> Catalog:
-    models = {each.logical_model_id: LogicalModel(each.logical_model_id, each.tier) for each in replicas}
-    return Catalog.build(models, replicas, **more)
+def catalog_of(*replicas: ModelReplica, models: Sequence[LogicalModel] = (), **more: Any) -> Catalog:
+    """`models`: those of whom more is known than their tier."""
+    known = {each.logical_model_id: LogicalModel(each.logical_model_id, each.tier) for each in replicas}
+    return Catalog.build(known | {model.id: model for model in models}, replicas, **more)
 
 
-def router_for(catalog: Catalog, fleet: Fleet | None = None) -> Router:
-    """As `serve` makes it: all the gates and factors there are."""
-    return Router(catalog, GATES, FACTORS, fleet=fleet)
+def router_for(catalog: Catalog, fleet: Fleet | None = None, **more: Any) -> Router:
+    """As `serve` makes it: all the gates, factors and selectors there are."""
+    return Router(catalog, GATES, FACTORS, fleet=fleet, selectors=SELECTORS, **more)
 
 
 def for_model(id_: str = MODEL) -> Target:
@@ -92,6 +97,8 @@ class Asked:
     tried: tuple[str, ...] = ()
     wants: dict[str, Any] = field(default_factory=dict)
     """More fields of the Demand."""
+    panicked: bool = False
+    """Was an earlier attempt of this exchange sent in panic?"""
 
     def __str__(self) -> str:
         return f"asked for {self.target.id}" + (f" {self.wants}" if self.wants else "") + (f", tried {self.tried}" if self.tried else "")
@@ -124,9 +131,22 @@ class Failed:
     kind: FailureKind
     retry_after_s: float | None = None
     attempt: int = 0
+    status: int | None = None
 
     def __str__(self) -> str:
         return f"{self.on} failed: {self.kind}" + (f", retry after {self.retry_after_s:g} s" if self.retry_after_s is not None else "")
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What is left before a replica's tightest limit, and for how many seconds that holds."""
+
+    on: str
+    headroom: float
+    for_s: float | None = None
+
+    def __str__(self) -> str:
+        return f"{self.on} has {self.headroom:.0%} left" + (f" for {self.for_s:g} s" if self.for_s is not None else "")
 
 
 @dataclass(frozen=True)
@@ -147,7 +167,7 @@ class Reloaded:
         return f"reloaded with {', '.join(each.id for each in self.replicas)}"
 
 
-Event = Asked | Began | Finished | Failed | Waited | Reloaded
+Event = Asked | Began | Finished | Failed | Counted | Waited | Reloaded
 
 
 # What is said to it
@@ -159,9 +179,11 @@ class Dispatched:
     panic: bool = False
     spilled_from: ModelTier | None = None
     notes: tuple[str, ...] = ()
+    escalation: Escalation | None = None
 
     def __str__(self) -> str:
         more = [f"spilled from {self.spilled_from}"] if self.spilled_from else []
+        more += [self.escalation.value] if self.escalation else []
         more += ["in panic"] if self.panic else []
         return ", ".join([f"dispatched to {self.to}", *more, *self.notes])
 
@@ -181,7 +203,7 @@ Expectation = Dispatched | Refused
 def said(decision: Decision) -> Expectation:
     if isinstance(decision, Dispatch):
         evidence = decision.evidence
-        return Dispatched(decision.replica.id, evidence.panic, evidence.spilled_from, evidence.notes)
+        return Dispatched(decision.replica.id, evidence.panic, evidence.spilled_from, evidence.notes, evidence.escalation)
     wait = decision.retry_after_s
     return Refused(decision.reason, None if wait is None else round(wait, 6))
 
@@ -189,9 +211,11 @@ def said(decision: Decision) -> Expectation:
 class Playbook:
     """See the module. Takes replicas, or plain ids for plain ones."""
 
-    def __init__(self, *replicas: ModelReplica | str, now_s: float = 1000.0) -> None:
+    def __init__(self, *replicas: ModelReplica | str, now_s: float = 1000.0, catalog: dict[str, Any] | None = None, **router: Any) -> None:
+        """`catalog` and `router`: more for `catalog_of` and for `router_for`."""
         self.now_s = now_s
-        self.router = router_for(catalog_of(*(replica(each) if isinstance(each, str) else each for each in replicas)))
+        served = [replica(each) if isinstance(each, str) else each for each in replicas]
+        self.router = router_for(catalog_of(*served, **(catalog or {})), **router)
         self.decision: Decision | None = None
         self._open: dict[str, list[int]] = {}
         self._expected: list[str] = []
@@ -200,16 +224,19 @@ class Playbook:
     def __rshift__(self, event: Event) -> Playbook:
         self._note(f">> {event}", f">> {event}")
         match event:
-            case Asked(target, tried, wants):
-                self.decision = self.router.decide(demand_for(target, **wants), self.now_s, frozenset(tried))
+            case Asked(target, tried, wants, panicked):
+                self.decision = self.router.decide(demand_for(target, **wants), self.now_s, frozenset(tried), panicked=panicked)
                 if isinstance(self.decision, Dispatch):
                     self._open.setdefault(self.decision.replica.id, []).append(self.decision.reservation)
             case Began(on, ttft_s):
                 self._observe(FirstToken(self._open[on][0], ttft_s))
             case Finished(on, attempt):
                 self._observe(AttemptFinished(self._open[on].pop(attempt), Usage(10, output=5)))
-            case Failed(on, kind, retry_after_s, attempt):
-                self._observe(AttemptFailed(self._open[on].pop(attempt), Failure(kind, "as the script wants it", retry_after_s)))
+            case Failed(on, kind, retry_after_s, attempt, status):
+                failure = Failure(kind, "as the script wants it", retry_after_s, status)
+                self._observe(AttemptFailed(self._open[on].pop(attempt), failure))
+            case Counted(on, headroom, for_s):
+                self._observe(HeadroomMeasured(on, headroom, None if for_s is None else self.now_s + for_s))
             case Waited(seconds):
                 self.now_s += seconds
             case Reloaded(replicas):

@@ -132,3 +132,19 @@ def test_a_model_that_is_called_by_its_file_is_asked_for_by_a_plain_name() -> No
     models, replicas = replicas_for(account, [Served("/models/my-own.gguf"), Served("dir/gpt-4o.gguf")], CATALOG)
     assert [model.id for model in models] == ["my-own", "llamacpp/dir/gpt-4o.gguf"]
     assert [replica.upstream_model for replica in replicas] == ["/models/my-own.gguf", "dir/gpt-4o.gguf"]
+
+
+@pytest.mark.parametrize(
+    ("served", "tier"),
+    [
+        (Served("qwen3:8b-abliterated"), ModelTier.MICRO),  # its base's tier, which is the catalog's judgement
+        (Served("somebody-8b"), ModelTier.SMALL),
+        (Served("somebody:latest", parameters_b=70.6), ModelTier.MID),
+        (Served("up", "somebody-1b"), ModelTier.MICRO),  # config's name tells what the upstream's does not
+        (Served("up-70b", "somebody-1b"), ModelTier.MID),
+        (Served("llama-13b"), ModelTier.SMALL),
+    ],
+)
+def test_a_model_that_nobody_describes_is_judged_by_family_and_size(served: Served, tier: ModelTier) -> None:
+    _, (replica,) = replicas_for(Account("box", KINDS["ollama"], is_local=True), [served], CATALOG)
+    assert replica.tier is tier

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 import orjson
 
-from routing.explain import as_record, because, in_words, told
+from routing.explain import CANDIDATES_KEPT, REJECTS_KEPT, as_record, because, in_words, told
 from routing.facts import FailureKind
-from routing.types import Decision, Dispatch, LocalPreference, ModelReplica, ModelTier, Target, TargetKind
-from tests.playbook import Asked, Dispatched, Failed, Playbook, catalog_of, demand_for, for_tier, replica, router_for
+from routing.types import (
+    CallRole,
+    Capability,
+    Classification,
+    Decision,
+    Dispatch,
+    LocalPreference,
+    ModelReplica,
+    ModelTier,
+    Objective,
+    Policy,
+    Target,
+    TargetKind,
+    UseCase,
+)
+from tests.playbook import Asked, Dispatched, Failed, Finished, Playbook, catalog_of, demand_for, for_tier, replica, router_for
 
 
 def decide(*replicas: ModelReplica, tried: frozenset[str] = frozenset(), target: Target | None = None, **wants: object) -> Decision:
@@ -21,7 +35,11 @@ def dispatch(decision: Decision | None) -> Dispatch:
 
 def test_the_strongest_reasons_come_first() -> None:
     decision = dispatch(decide(replica("a"), replica("b", tier=ModelTier.MICRO, is_local=True)))
-    assert because(decision) == ["model m: the client named it", "best of 2 with score 1.50 (local 1.00, latency 0.50, load 1.00)"]
+    assert because(decision) == [
+        "model m: the client named it",
+        "best of 2 with score 5.40 by objective balanced (local 1.00)",
+        "it is local",
+    ]
     assert in_words(decision) == "b because " + "; ".join(because(decision))
 
 
@@ -32,7 +50,7 @@ def test_the_only_one() -> None:
 
 def test_a_spill_and_a_panic_are_said() -> None:
     spilled = dispatch(decide(replica("a", tier=ModelTier.FRONTIER), target=for_tier(ModelTier.SMALL)))
-    assert "nothing serves tier small, so frontier answers" in because(spilled)
+    assert "tier small is left up to frontier: nothing serves it there" in because(spilled)
     play = Playbook("a") >> Asked() << Dispatched("a") >> Failed("a", FailureKind.UNAUTHORIZED) >> Asked()
     assert "every candidate is ejected; this one is the least bad" in because(dispatch(play.decision))
 
@@ -50,9 +68,100 @@ def test_a_kept_record_is_told_best_first() -> None:
     kept = orjson.loads(orjson.dumps(as_record(decision)))
     record = told(kept)
     assert [candidate["replica_id"] for candidate in record["candidates"]] == ["b", "a", "c"]
-    assert record["candidates"][0] == {"replica_id": "b", "score": 0.7, "factors": {"latency": 0.5, "load": 1.0, "local": 0.2}}
+    best = record["candidates"][0]
+    assert (best["logical_model_id"], best["score"], best["factors"]["local"], best["factors"]["load"]) == ("m", 4.2, 0.2, 1.0)
+    assert set(best["factors"]) == set(record["weights"])
     assert record["rejected_candidates"] == [{"id": "d", "reason": "wrong_dialect", "detail": "speaks embeddings, not chat", "until": None}]
     assert (record["kind"], record["logical_model_id"], record["replica_id"]) == ("dispatch", "m", "b")
     assert record["selected_because"] == because(dispatch(decision))
     assert record["target"] == {"kind": "model", "id": "m", "because": "the client named it"}
-    assert "scores" not in record
+    assert not {"scores", "ids", "model_ids", "factors"} & record.keys()
+
+
+def test_the_record_says_what_was_needed() -> None:
+    classified = Classification(
+        CallRole.CHORE, ModelTier.MICRO, UseCase.CHAT, Objective.COST_SPEED, 0.1, 0.9, "title", ("it asks for a title",)
+    )
+    decision = decide(
+        replica("a"),
+        classification=classified,
+        policy="code",
+        capability_bits=int(Capability.TOOLS),
+        input_tokens_estimated=70,
+        excluded_providers=frozenset({"z", "y"}),
+        notes=("reasoning of p was taken out",),
+    )
+    record = told(orjson.loads(orjson.dumps(as_record(decision))))
+    assert record["demand"] == {
+        "role": "chore",
+        "tier": "micro",
+        "use_case": "chat",
+        "objective": "cost_speed",
+        "difficulty": 0.1,
+        "confidence": 0.9,
+        "classified_because": ["it asks for a title"],
+        "policy": "code",
+        "dialect": "chat",
+        "harness": "unknown",
+        "input_tokens": 70,
+        "output_tokens": 0,
+        "capabilities": ["tools"],
+        "local_preference": "preferred",
+        "excluded_providers": ["y", "z"],
+        "requested_model": "what the client wrote",
+    }
+    assert record["notes"] == ["reasoning of p was taken out"]
+    assert "reasoning of p was taken out" in record["selected_because"]
+
+
+def test_what_is_as_usual_is_left_out_and_told_all_the_same() -> None:
+    kept = as_record(decide(replica("a"), replica("b")))
+    record = told(orjson.loads(orjson.dumps(kept)))
+    usual: dict[str, object] = {"panic": False, "spilled_from": None, "escalation": None, "notes": [], "rejected_candidates": []}
+    for name, value in usual.items():
+        assert name not in kept
+        assert record[name] == value
+    assert kept["demand"].keys() < record["demand"].keys()
+    assert [each["factors"]["affinity"] for each in record["candidates"]] == [0.0, 0.0]
+
+
+def test_of_very_many_the_best_are_kept_and_the_others_counted() -> None:
+    fleet = [replica(f"p{i:03}/x", is_local=i == 90) for i in range(100)]
+    blind = [replica(f"q{i:03}/x", dialects=("embeddings",)) for i in range(50)]
+    kept = as_record(decide(*fleet, *blind))
+    record = told(kept)
+    assert len(record["candidates"]) == CANDIDATES_KEPT
+    assert record["candidates"][0]["replica_id"] == record["replica_id"] == "p090/x"
+    assert record["candidates_left_out"] == 100 - CANDIDATES_KEPT
+    assert len(record["rejected_candidates"]) == REJECTS_KEPT
+    assert record["rejects_left_out"] == {"wrong_dialect": 50 - REJECTS_KEPT}
+    assert record["selected_because"][1].startswith("best of 100 ")
+    assert len(orjson.dumps(kept)) < 12_000
+
+
+def test_the_chosen_one_is_kept_even_where_many_are_better() -> None:
+    """The next replica of a model that failed comes before other models."""
+    others = [replica(f"p{i:03}/x", f"n{i}", is_local=True) for i in range(100)]
+    decision = decide(replica("a"), replica("b"), *others, tried=frozenset({"a"}), target=for_tier(ModelTier.MID))
+    record = told(as_record(decision))
+    assert record["replica_id"] == "b"
+    assert record["candidates"][-1]["replica_id"] == "b"
+    assert len(record["candidates"]) == CANDIDATES_KEPT
+
+
+def test_a_record_from_before_models_were_kept_is_told_too() -> None:
+    kept = as_record(decide(replica("a"), replica("b")))
+    for member in ("model_ids", "demand"):
+        del kept[member]
+    assert [candidate["logical_model_id"] for candidate in told(kept)["candidates"]] == [None, None]
+
+
+def test_a_step_of_a_policy_and_a_conversation_are_said() -> None:
+    policy = Policy("code", (Target(TargetKind.MODEL, "gone"), Target(TargetKind.TIER, "mid")))
+    wants = {"affinity_keys": ("k",)}
+    play = (
+        Playbook("a", "b", catalog={"policies": {"code": policy}}) >> Asked(tried=("a",), wants=wants) << Dispatched("b") >> Finished("b")
+    )
+    reasons = because(dispatch((play >> Asked(Target(TargetKind.POLICY, "code"), wants=wants)).decision))
+    assert "the policy's step tier mid" in reasons
+    assert "the conversation was answered there before" in reasons

@@ -20,6 +20,8 @@ TABLE = {
     # Not in the design's table: a wrong entry of ours, and an answer that is none.
     FailureKind.NOT_FOUND: (True, True, 404),
     FailureKind.PROTOCOL: (True, True, 502),
+    # Another replica may speak the client's own dialect.
+    FailureKind.UNTRANSLATABLE: (True, False, 400),
 }
 
 

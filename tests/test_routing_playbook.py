@@ -8,7 +8,7 @@ import pytest
 
 from routing.facts import FAILURES, FailureKind
 from routing.health import CREDENTIAL_EJECTION_S, EJECTION_BASE_S, EJECTION_CAP_S, RATE_LIMIT_CAP_S
-from routing.types import Capability, LocalPreference, ModelTier, RejectReason, Target
+from routing.types import TIER_ORDER, Capability, Escalation, LocalPreference, ModelTier, RejectReason, Target
 from tests.playbook import (
     Asked,
     Began,
@@ -31,6 +31,7 @@ ILL = [kind for kind, policy in FAILURES.items() if policy.blames_replica]
 AT_ONCE = [FailureKind.UNAUTHORIZED, FailureKind.NOT_FOUND]
 BLAMELESS = [kind for kind, policy in FAILURES.items() if not policy.blames_replica and kind is not LIMITED]
 A = Asked(), Dispatched("a")
+UP, DOWN = Escalation.UP, Escalation.DOWN
 
 
 def ejected(*replicas: str, others: tuple[str, ...] = ()) -> Playbook:
@@ -100,11 +101,11 @@ class TestFailover:
 class TestEjection:
     @pytest.mark.parametrize("kind", [kind for kind in ILL if kind not in AT_ONCE])
     def test_after_three_failures_in_a_row(self, kind: FailureKind) -> None:
-        play = repeated(3, [*A, Failed("a", kind)], Playbook("a", "b"))
-        assert play >> Asked() << Dispatched("b")
+        play = repeated(3, [*A, Failed("a", kind)], Playbook("a"))
+        assert play >> Asked() << Dispatched("a", panic=True)
 
     def test_a_success_between_them_starts_the_count_anew(self) -> None:
-        play = repeated(2, [*A, Failed("a", CONNECT)], Playbook("a", "b"))
+        play = repeated(2, [*A, Failed("a", CONNECT)], Playbook("a"))
         play = repeated(1, [*A, Finished("a")], play)
         play = repeated(2, [*A, Failed("a", CONNECT)], play)
         assert play >> Asked() << Dispatched("a")
@@ -149,7 +150,7 @@ class TestEjection:
             << Dispatched("a")
             >> Failed("a", FailureKind.STALLED, attempt=0)
             >> Finished("a")
-            >> Asked()
+            >> Asked(tried=("b",))
             << Dispatched("a")
         )
 
@@ -282,6 +283,19 @@ class TestPanic:
         play = ejected("a") >> Waited(EJECTION_BASE_S) >> Asked() << Dispatched("a")
         assert play >> Asked() << Dispatched("a", panic=True)
 
+    def test_it_takes_no_probes_place(self) -> None:
+        """One probe at a time, however many are sent in panic meanwhile and however those end."""
+        for end in (Failed("a", GONE, attempt=-1), Failed("a", CONNECT, attempt=-1)):
+            play = ejected("a") >> Waited(EJECTION_BASE_S) >> Asked() << Dispatched("a")
+            play = play >> Asked() << Dispatched("a", panic=True) >> end
+            assert play >> Waited(EJECTION_CAP_S) >> Asked() << Dispatched("a", panic=True)
+            assert play >> Failed("a", GONE) >> Asked() << Dispatched("a")
+
+    def test_once_per_exchange(self) -> None:
+        play = ejected("a", "b") >> Asked() << Dispatched("a", panic=True) >> Failed("a", CONNECT)
+        assert play >> Asked(tried=("a",), panicked=True) << Refused(RejectReason.EJECTED, EJECTION_BASE_S - 1)
+        assert play >> Waited(EJECTION_BASE_S - 1) >> Asked(tried=("a",), panicked=True) << Dispatched("b")
+
     def test_a_constraint_is_never_lifted(self) -> None:
         play = ejected("a", "b") >> Asked(wants={"excluded_providers": frozenset({"a"})}) << Dispatched("b", panic=True)
         assert play >> Asked(wants={"local_preference": LocalPreference.REQUIRED}) << Refused(RejectReason.NOT_LOCAL)
@@ -292,7 +306,7 @@ class TestWhatIsBelievedOfAModel:
     SEES: ClassVar[dict[str, Any]] = {"capability_bits": int(Capability.VISION)}
     LONG: ClassVar[dict[str, Any]] = {"input_tokens_estimated": 5000}
     NO_VISION = "a missing capability (no vision), asked anyway: the client named it"
-    SMALL = "a context too small (about 5000 tokens of prompt, window 1000), asked anyway: the client named it"
+    SMALL = "a context too small (about 5000 tokens of prompt and 0 of answer, window 1000), asked anyway: the client named it"
 
     def test_chooses_among_replicas(self) -> None:
         assert Playbook(self.BLIND, "b") >> Asked(wants=self.SEES) << Dispatched("b") >> Asked(wants=self.LONG) << Dispatched("b")
@@ -337,7 +351,8 @@ class TestTiers:
     def test_upward_first_and_then_down(self, wanted: str, served: str, answers: str) -> None:
         play = Playbook(*(replica(tier, f"model-{tier}", ModelTier(tier)) for tier in served.split()))
         spilled = None if wanted == answers else ModelTier(wanted)
-        assert play >> Asked(for_tier(ModelTier(wanted))) << Dispatched(answers, spilled_from=spilled)
+        way = None if spilled is None else UP if TIER_ORDER.index(ModelTier(answers)) > TIER_ORDER.index(spilled) else DOWN
+        assert play >> Asked(for_tier(ModelTier(wanted))) << Dispatched(answers, spilled_from=spilled, escalation=way)
 
     def test_with_nobody_at_all(self) -> None:
         assert Playbook() >> Asked(for_tier(ModelTier.MID)) << Refused(None)

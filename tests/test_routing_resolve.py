@@ -7,15 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from routing.resolve import NAMES_THAT_STEER, UnknownModel, objective_of, resolve
-from routing.types import Catalog, ModelTier, Objective, Target, TargetKind
+from routing.types import Catalog, ModelTier, Objective, Policy, Target, TargetKind
 from tests.playbook import catalog_of, replica
 
 REPLICAS = (replica("box/qwen3:30b", "qwen3-coder-30b"), replica("cloud/gpt-6", "gpt-6"), replica("other/gpt-6", "gpt-6"))
+POLICIES = {name: Policy(name) for name in ("code", "gpt-6")}
 ALIASES = {"gpt-4o": "gpt-6", "gpt-5": "gpt-9", "qwen3-coder-30b": "gpt-6"}
 
 
 def catalog(*rewrites: tuple[str, str], default_tier: ModelTier = ModelTier.MID) -> Catalog:
-    return catalog_of(*REPLICAS, aliases=ALIASES, rewrites=rewrites, default_tier=default_tier)
+    return catalog_of(*REPLICAS, aliases=ALIASES, rewrites=rewrites, default_tier=default_tier, policies=POLICIES)
 
 
 def resolved(name: str, *rewrites: tuple[str, str]) -> tuple[TargetKind, str]:
@@ -32,9 +33,13 @@ def resolved(name: str, *rewrites: tuple[str, str]) -> tuple[TargetKind, str]:
         ("cloud/gpt-6", TargetKind.REPLICA, "cloud/gpt-6"),
         ("donut/cloud/gpt-6", TargetKind.REPLICA, "cloud/gpt-6"),
         ("box/qwen3:30b", TargetKind.REPLICA, "box/qwen3:30b"),
-        ("auto", TargetKind.TIER, "mid"),
-        ("donut/auto", TargetKind.TIER, "mid"),
-        ("auto:quality", TargetKind.TIER, "mid"),
+        ("auto", TargetKind.AUTO, "auto"),
+        ("donut/auto", TargetKind.AUTO, "auto"),
+        ("auto:quality", TargetKind.AUTO, "auto"),
+        ("policy:code", TargetKind.POLICY, "code"),
+        ("donut/policy:code", TargetKind.POLICY, "code"),
+        ("code", TargetKind.POLICY, "code"),
+        ("policy:gpt-6", TargetKind.POLICY, "gpt-6"),  # without the prefix it is the model that is served under that name
         ("frontier", TargetKind.TIER, "frontier"),
         ("donut/micro", TargetKind.TIER, "micro"),
         ("gpt-4o", TargetKind.MODEL, "gpt-6"),
@@ -65,7 +70,9 @@ def test_unknown_names_come_with_the_nearest(name: str, nearest: str | None) -> 
     assert found.served == ("gpt-6", "qwen3-coder-30b")
 
 
-@pytest.mark.parametrize("name", ["Auto", "auto:", "auto:nonsense", "MID", "", "donut/", "gpt-6 ", "box/"])
+@pytest.mark.parametrize(
+    "name", ["Auto", "auto:", "auto:nonsense", "policy:", "policy:none", "Code", "MID", "", "donut/", "gpt-6 ", "box/"]
+)
 def test_near_misses_are_not_guessed(name: str) -> None:
     assert isinstance(resolve(name, catalog()), UnknownModel)
 
@@ -74,8 +81,8 @@ class TestRewrites:
     @pytest.mark.parametrize(
         ("name", "id_"),
         [
-            ("claude-opus-5", "mid"),
-            ("donut/claude-opus-5", "mid"),
+            ("claude-opus-5", "auto"),
+            ("donut/claude-opus-5", "auto"),
             ("gpt-6", "gpt-6"),
             ("haiku", "micro"),
             ("cloud/gpt-6", "box/qwen3:30b"),
@@ -109,8 +116,8 @@ class TestRewrites:
 @pytest.mark.parametrize(
     ("name", "objective"),
     [
-        ("auto:cost", Objective.COST_SPEED),
-        ("auto:speed", Objective.COST_SPEED),
+        ("auto:cost", Objective.COST),
+        ("auto:speed", Objective.SPEED),
         ("donut/auto:quality", Objective.QUALITY),
         ("auto", Objective.AUTO),
         ("auto:what", Objective.AUTO),

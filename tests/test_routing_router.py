@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from routing import explain
-from routing.facts import FAILURES, AttemptFailed, AttemptFinished, Fact, Failure, FailureKind, FirstToken
+from routing.facts import FAILURES, AttemptFailed, AttemptFinished, Fact, Failure, FailureKind, FirstToken, HeadroomMeasured
+from routing.gates.quality_floor import FLOORS
 from routing.health import Health
+from routing.plans import PLANS_KEPT
+from routing.pricing import demand_cost_usd
 from routing.router import Router
 from routing.types import (
     TIER_ORDER,
@@ -23,20 +26,30 @@ from routing.types import (
     Demand,
     Dispatch,
     LocalPreference,
+    LogicalModel,
     ModelReplica,
     ModelTier,
+    Objective,
+    Policy,
     Price,
     Refusal,
     RejectReason,
     Target,
     TargetKind,
     Usage,
+    UseCase,
 )
-from tests.playbook import catalog_of, demand_for, for_model, replica, router_for
+from tests.playbook import FACTORS, GATES, catalog_of, demand_for, for_model, replica, router_for
 
 DIALECTS = ("chat", "completions", "embeddings")
 PROVIDERS = ("p0", "p1", "p2")
-MODELS = {"m0": ModelTier.MICRO, "m1": ModelTier.MID, "m2": ModelTier.MID}
+MODELS = {"m0": ModelTier.MICRO, "m1": ModelTier.MID, "m2": ModelTier.MID, "m3": ModelTier.FRONTIER}
+KNOWN = (
+    LogicalModel("m0", MODELS["m0"], (UseCase.CHAT,), output_tokens_per_s=80.0),
+    LogicalModel("m1", MODELS["m1"], quality=0.2),  # below the tier's floor
+    LogicalModel("m2", MODELS["m2"], quality=0.8),
+)
+POLICY = Policy("p", stages=(Target(TargetKind.MODEL, "m2"), Target(TargetKind.TIER, "mid"), Target(TargetKind.REPLICA, "p0/a")))
 BITS = st.sampled_from([0, int(Capability.TOOLS), int(Capability.TOOLS | Capability.VISION), 31])
 DEMANDED_BITS = st.sampled_from([0, 0, 0, int(Capability.TOOLS), int(Capability.VISION)])
 
@@ -56,7 +69,7 @@ def fleets(draw: st.DrawFn) -> list[ModelReplica]:
                 dialects=tuple(draw(st.sampled_from([DIALECTS, ("chat",), ("embeddings",)]))),
                 capability_bits=draw(BITS),
                 context_window=draw(st.sampled_from([None, None, 1000, 100_000])),
-                price=draw(st.sampled_from([None, Price(1.0, 2.0)])),
+                price=draw(st.sampled_from([None, Price(1.0, 2.0), Price(0.0, 0.0), Price(50.0, None)])),
             )
         )
     return found
@@ -66,6 +79,7 @@ TARGETS = (
     st.sampled_from([*sorted(MODELS), "unserved"]).map(lambda id_: Target(TargetKind.MODEL, id_))
     | st.sampled_from(TIER_ORDER).map(lambda tier: Target(TargetKind.TIER, tier.value))
     | st.tuples(st.sampled_from(PROVIDERS), st.sampled_from("abcd")).map(lambda parts: Target(TargetKind.REPLICA, "/".join(parts)))
+    | st.sampled_from([Target(TargetKind.POLICY, "p"), Target(TargetKind.POLICY, "unknown")])
 )
 DEMANDS = st.builds(
     demand_for,
@@ -75,6 +89,11 @@ DEMANDS = st.builds(
     output_tokens_estimated=st.integers(0, 512),
     local_preference=st.sampled_from([LocalPreference.PREFERRED, LocalPreference.PREFERRED, *LocalPreference]),
     excluded_providers=st.sampled_from([frozenset(), frozenset(), frozenset({"p0"}), frozenset({"p0", "p1"})]),
+    made_by=st.sampled_from([None, None, None, "p1"]),
+    max_cost_usd=st.sampled_from([None, None, None, 0.0, 0.002]),
+    objective=st.sampled_from(Objective),
+    use_case=st.sampled_from([UseCase.CHAT, UseCase.CODE]),
+    affinity_keys=st.sampled_from([(), ("k0",), ("k1", "k0")]),
 ) | st.builds(lambda target, dialect: demand_for(target)._replace(dialect=dialect), TARGETS, st.sampled_from(DIALECTS))
 FAILED = st.builds(
     Failure,
@@ -90,10 +109,17 @@ class Standing(NamedTuple):
     """What a plain reading of the rules says of one replica."""
 
     is_bound: bool
-    """Tried, excluded, not local, wrong dialect or rate limited: nothing lifts that."""
+    """Tried, excluded, not local, another account's, wrong dialect, too dear, rate limited or used up: nothing lifts that."""
     is_doubted: bool
-    """Cannot do it, or is too small, as far as donut knows."""
+    """Cannot do it, is too small or too weak, as far as donut knows."""
     is_ill: bool
+
+
+FINE = Standing(False, False, False)
+
+
+def of(replicas: list[ModelReplica], **more: Any) -> Router:
+    return router_for(catalog_of(*replicas, models=KNOWN, policies={"p": POLICY}), **more)
 
 
 class RouterMachine(RuleBasedStateMachine):
@@ -103,17 +129,24 @@ class RouterMachine(RuleBasedStateMachine):
     def start(self, replicas: list[ModelReplica]) -> None:
         self.now_s = 100.0
         self.open: dict[int, tuple[str, Demand]] = {}
+        self.asked_before: list[Demand] = []
         self.replicas = replicas
-        self.router = router_for(catalog_of(*replicas))
-        self.mirror = router_for(catalog_of(*reversed(replicas)))
+        self.router = of(replicas)
+        self.mirror = of(replicas[::-1])
 
     # What happens
 
     @rule(demand=DEMANDS, data=st.data())
     def ask(self, demand: Demand, data: st.DataObject) -> None:
-        served = [each.id for each in self.candidates(demand)]
+        served = [each.id for _, stage in self.stages(demand) for each in stage]
         tried = frozenset(data.draw(st.sets(st.sampled_from(served), max_size=2))) if served else frozenset[str]()
         self.asked(demand, tried)
+
+    @precondition(lambda self: self.asked_before)
+    @rule(data=st.data())
+    def ask_again(self, data: st.DataObject) -> None:
+        """Rankings are kept per kind of demand: most requests are of a kind that was there before."""
+        self.asked(data.draw(st.sampled_from(self.asked_before[-3:])), frozenset())
 
     @rule(demand=st.builds(demand_for, TARGETS), times=st.integers(2, 4))
     def eject_and_come_back(self, demand: Demand, times: int) -> None:
@@ -125,18 +158,24 @@ class RouterMachine(RuleBasedStateMachine):
 
     def asked(self, demand: Demand, tried: frozenset[str]) -> None:
         """One decision, held against everything that must be true of it."""
-        standings = {each.id: self.standing(each, demand, tried) for each in self.candidates(demand)}
+        self.asked_before.append(demand)
         twin = copy.deepcopy(self.router)
+        fresh = of(self.replicas, fleet=copy.deepcopy(self.router.fleet))
+        preview = explain.as_record(self.router.preview(demand, self.now_s, tried))
+        assert explain.as_record(fresh.preview(demand, self.now_s, tried)) == preview, "a ranking that was kept is not what a new one is"
+        stages = [{each.id: self.standing(each, demand, tried, tier) for each in stage} for tier, stage in self.stages(demand)]
         decision = self.router.decide(demand, self.now_s, tried)
-        assert twin.decide(demand, self.now_s, tried) == decision, "the same question has two answers"
+        assert explain.as_record(decision) == preview, "a preview says something else"
+        assert explain.as_record(twin.decide(demand, self.now_s, tried)) == preview, "the same question has two answers"
         self.same(decision, self.mirror.decide(demand, self.now_s, tried))
-        self.complete(decision, set(standings))
         explained(decision)
+        named = demand.target.kind in (TargetKind.REPLICA, TargetKind.MODEL)
         if isinstance(decision, Dispatch):
             self.open[decision.reservation] = (decision.replica.id, demand)
-            self.right(decision, demand, standings)
+            self.right(decision, stages, named)
         else:
-            refused(decision, demand, standings)
+            self.complete(decision, stages)
+            refused(decision, stages, named)
 
     @precondition(lambda self: self.open)
     @rule(data=st.data(), ttft_s=st.floats(0, 60))
@@ -163,6 +202,14 @@ class RouterMachine(RuleBasedStateMachine):
                 self.open[decision.reservation] = (decision.replica.id, demand)
                 self.settle(AttemptFailed(decision.reservation, failure))
 
+    @rule(
+        id_=st.tuples(st.sampled_from(PROVIDERS), st.sampled_from("abcd")).map("/".join),
+        headroom=st.sampled_from([0.0, 0.0, 0.3, 1.0]),
+        for_s=st.sampled_from([None, 2.0, 100.0]),
+    )
+    def count(self, id_: str, headroom: float, for_s: float | None) -> None:
+        self.observe(HeadroomMeasured(id_, headroom, None if for_s is None else self.now_s + for_s))
+
     @rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 5.0, 5.0, 60.0, 4000.0]))
     def wait(self, seconds: float) -> None:
         self.now_s += seconds
@@ -171,8 +218,8 @@ class RouterMachine(RuleBasedStateMachine):
     def reload(self, replicas: list[ModelReplica]) -> None:
         """What is believed stays, for replicas that stay, that go and that come back; attempts under way are settled as ever."""
         self.replicas = replicas
-        self.router = router_for(catalog_of(*replicas), self.router.fleet)
-        self.mirror = router_for(catalog_of(*reversed(replicas)), self.mirror.fleet)
+        self.router = of(replicas, fleet=self.router.fleet)
+        self.mirror = of(replicas[::-1], fleet=self.mirror.fleet)
 
     # What holds
 
@@ -192,67 +239,95 @@ class RouterMachine(RuleBasedStateMachine):
                 assert (state.in_flight, state.tokens_reserved) == (in_flight[f"{provider}/{name}"], tokens[f"{provider}/{name}"])
                 assert state.health.probe is None or state.health.probe in self.open
 
-    def candidates(self, demand: Demand) -> list[ModelReplica]:
-        """Who serves the demand's target, spelled out."""
-        target = demand.target
-        if target.kind is TargetKind.REPLICA:
-            return [each for each in self.replicas if each.id == target.id]
-        if target.kind is TargetKind.MODEL:
-            return [each for each in self.replicas if each.logical_model_id == target.id]
-        wanted = TIER_ORDER.index(ModelTier(target.id))
-        for tier in (*TIER_ORDER[wanted:], *reversed(TIER_ORDER[:wanted])):
-            found = [each for each in self.replicas if each.tier is tier]
-            if any(demand.dialect in each.dialects for each in found):
-                return found
-        return [each for each in self.replicas if each.tier is ModelTier(target.id)]
+    def stages(self, demand: Demand) -> list[tuple[ModelTier | None, list[ModelReplica]]]:
+        """Where an answer is looked for, spelled out: the tier that is searched, if one is, and who is in it."""
+        found: list[tuple[ModelTier | None, list[ModelReplica]]] = []
+        seen: set[str] = set()
+        steps = self.steps(demand.target)
+        for step in steps:
+            tier, members = self.members(step)
+            fresh = [each for each in members if each.id not in seen]
+            if any(demand.dialect in each.dialects for each in fresh):
+                found.append((tier, fresh))
+                seen |= {each.id for each in fresh}
+        return found or [(tier, members) for tier, members in map(self.members, steps) if members][:1]
 
-    def standing(self, each: ModelReplica, demand: Demand, tried: frozenset[str]) -> Standing:
-        health = self.router.fleet.state(each.id).health
-        is_limited = self.now_s < health.limited_until_s
+    def steps(self, target: Target) -> list[Target]:
+        if target.kind is TargetKind.POLICY and target.id == "p":
+            return list(POLICY.stages)
+        if target.kind in (TargetKind.MODEL, TargetKind.REPLICA):
+            return [target]
+        wanted = TIER_ORDER.index(ModelTier(target.id) if target.kind is TargetKind.TIER else ModelTier.MID)
+        return [Target(TargetKind.TIER, tier.value) for tier in (*TIER_ORDER[wanted:], *reversed(TIER_ORDER[:wanted]))]
+
+    def members(self, step: Target) -> tuple[ModelTier | None, list[ModelReplica]]:
+        if step.kind is TargetKind.REPLICA:
+            return None, [each for each in self.replicas if each.id == step.id]
+        if step.kind is TargetKind.MODEL:
+            return None, [each for each in self.replicas if each.logical_model_id == step.id]
+        return ModelTier(step.id), [each for each in self.replicas if each.tier.value == step.id]
+
+    def standing(self, each: ModelReplica, demand: Demand, tried: frozenset[str], tier: ModelTier | None) -> Standing:
+        state = self.router.fleet.state(each.id)
+        health = state.health
+        is_used_up = state.headroom == 0.0 and (state.headroom_until_s is None or self.now_s < state.headroom_until_s)
         wrong_place = {
             LocalPreference.REQUIRED: not each.is_local,
             LocalPreference.DISABLED: each.is_local,
             LocalPreference.PREFERRED: False,
         }[demand.local_preference]
+        cost = demand_cost_usd(demand, each.price)
         is_bound = (
             each.id in tried
             or each.provider_id in demand.excluded_providers
+            or demand.made_by not in (None, each.provider_id)
             or wrong_place
             or demand.dialect not in each.dialects
-            or is_limited
+            or (demand.max_cost_usd is not None and (cost is None or cost > demand.max_cost_usd))
+            or self.now_s < health.limited_until_s
+            or is_used_up
         )
-        is_too_small = each.context_window is not None and demand.input_tokens_estimated > each.context_window
+        tokens = demand.input_tokens_estimated + demand.output_tokens_estimated
+        is_too_small = each.context_window is not None and tokens > each.context_window
         is_blind = bool(demand.capability_bits & ~each.capability_bits)
+        is_weak = each.logical_model_id == "m1" and tier is not None and FLOORS[tier] > 0.2
         is_ejected = health.health is Health.EJECTED and self.now_s < health.ejected_until_s
         is_probed = health.health is Health.PROBATION and health.probe is not None
-        return Standing(is_bound, is_too_small or is_blind, is_ejected or is_probed)
+        return Standing(is_bound, is_too_small or is_blind or is_weak, is_ejected or is_probed)
 
-    def right(self, decision: Dispatch, demand: Demand, standings: dict[str, Standing]) -> None:
+    def right(self, decision: Dispatch, stages: list[dict[str, Standing]], named: bool) -> None:
         """The one chosen may be chosen, and panic and doubt are set aside only where nothing better was there."""
         evidence, id_ = decision.evidence, decision.replica.id
-        chosen = standings[id_]
-        fine = {key for key, each in standings.items() if each == Standing(False, False, False)}
-        named = demand.target.kind is not TargetKind.TIER
-        doubted = {key for key, each in standings.items() if each == Standing(False, True, False)}
+        reached = next((i for i, stage in enumerate(stages) if FINE in stage.values()), len(stages) - 1)
+        self.complete(decision, stages[: reached + 1])
+        chosen = next(stage[id_] for stage in stages if id_ in stage)
+        fine = {key for key, each in stages[reached].items() if each == FINE}
+        doubted = {key for key, each in stages[0].items() if named and each == Standing(False, True, False)}
         assert not chosen.is_bound
+        assert set(evidence.candidates) == (fine or doubted or {id_})
         assert id_ in evidence.candidates
-        assert set(evidence.candidates) == (fine or (named and doubted) or {id_})
-        assert evidence.panic == chosen.is_ill == (not fine and not (named and doubted))
-        assert bool(evidence.notes) == chosen.is_doubted
+        assert evidence.panic == chosen.is_ill == (not fine and not doubted)
         assert named or not chosen.is_doubted
+        assert evidence.panic or any("asked anyway" in note for note in evidence.notes) == chosen.is_doubted
+        assert (evidence.spilled_from is not None) == (evidence.escalation is not None)
         health = self.router.fleet.state(id_).health
         if health.health is Health.PROBATION and not evidence.panic:
             assert health.probe == decision.reservation  # and there was none before, or the replica would have counted as ill
 
-    def complete(self, decision: Decision, served: set[str]) -> None:
+    def complete(self, decision: Decision, visited: list[dict[str, Standing]]) -> None:
+        """Everyone who was looked at is a candidate or rejected, once, with a value of every factor."""
         evidence = decision.evidence
         ids = [reject.replica_id for reject in evidence.rejected]
         assert len(set(ids)) == len(ids), "rejected twice"
-        assert set(ids) | set(evidence.candidates) == served
+        assert set(ids) | set(evidence.candidates) == {key for stage in visited for key in stage}
         assert set(ids) & set(evidence.candidates) == (set(evidence.candidates) if evidence.panic else set())
         count = len(evidence.candidates)
-        assert len(evidence.scores) == count
-        assert all(len(column) == count and all(0.0 <= value <= 1.0 for value in column) for column in evidence.factors.values())
+        assert evidence.size == len(evidence.scores) == len(evidence.logical_model_ids) == count
+        factors = evidence.factors
+        assert count == 0 or set(factors) == {factor.name for factor in FACTORS}
+        assert all(len(column) == count and all(0.0 <= value <= 1.0 for value in column) for column in factors.values())
+        for i, score in enumerate(evidence.scores):
+            assert score == pytest.approx(sum(evidence.weights[name] * column[i] for name, column in factors.items()))
 
     def same(self, one: Decision, other: Decision) -> None:
         """Equal up to the order of the columns, which is the catalog's."""
@@ -267,6 +342,7 @@ class RouterMachine(RuleBasedStateMachine):
         assert sorted(one.evidence.rejected, key=str) == sorted(other.evidence.rejected, key=str)
         assert sorted(one.evidence.notes) == sorted(other.evidence.notes)
         assert (one.evidence.panic, one.evidence.spilled_from) == (other.evidence.panic, other.evidence.spilled_from)
+        assert one.evidence.escalation is other.evidence.escalation
 
     def observe(self, fact: Fact) -> None:
         self.router.observe(fact, self.now_s)
@@ -280,14 +356,16 @@ class RouterMachine(RuleBasedStateMachine):
                 router.observe(fact, self.now_s)
 
 
-def refused(decision: Refusal, demand: Demand, standings: dict[str, Standing]) -> None:
-    """Nobody could have answered, and the reason is one that stands."""
-    named = demand.target.kind is not TargetKind.TIER
-    assert all(each.is_bound or (each.is_doubted and not named) for each in standings.values())
+def refused(decision: Refusal, stages: list[dict[str, Standing]], named: bool) -> None:
+    """Nobody could have answered, and the reason is one that stands; where waiting helps, it says how long."""
+    standings = [each for stage in stages for each in stage.values()]
+    assert all(each.is_bound or (each.is_doubted and not named) for each in standings)
     assert (decision.reason is None) == (not standings)
-    assert decision.reason is None or decision.reason in {reject.reason for reject in decision.evidence.rejected}
+    rejected = decision.evidence.rejected
+    assert decision.reason is None or decision.reason in {reject.reason for reject in rejected}
     assert not decision.evidence.panic
     assert decision.evidence.notes == ()
+    assert (decision.retry_after_s is None) == all(reject.until_s is None for reject in rejected)
     if decision.reason is RejectReason.RATE_LIMITED:
         assert decision.retry_after_s is not None
         assert 0.0 < decision.retry_after_s <= 3600.0
@@ -306,7 +384,9 @@ def explained(decision: Decision) -> None:
     words = explain.in_words(decision)
     assert "\n" not in words
     if isinstance(decision, Dispatch):
-        assert told["candidates"][0]["replica_id"] == told["replica_id"] == decision.replica.id
+        assert told["replica_id"] == decision.replica.id
+        comes_first = any("comes before other models" in note for note in decision.evidence.notes)
+        assert comes_first or told["candidates"][0]["replica_id"] == decision.replica.id
         assert told["logical_model_id"] == decision.replica.logical_model_id
         assert told["selected_because"] == explain.because(decision)
         assert words.startswith(decision.replica.id)
@@ -366,7 +446,7 @@ class TestWeights:
     def test_config_overrides_a_factors_own(self) -> None:
         catalog = catalog_of(replica("a"), replica("b", is_local=True))
         plain = router_for(catalog)
-        weighted = Router(catalog, plain._gates, plain._factors, {"local": 0.0})
+        weighted = Router(catalog, GATES, FACTORS, {"local": 0.0})
         for router, expected in ((plain, "b"), (weighted, "a")):
             decision = router.decide(demand_for(), 0.0)
             assert isinstance(decision, Dispatch)
@@ -376,8 +456,13 @@ class TestWeights:
 
 def test_very_many_kinds_of_demand_are_not_remembered_for_ever() -> None:
     router = router_for(catalog_of(replica("a")))
-    for number in range(5000):
+    for number in range(3 * PLANS_KEPT):
         decision = router.decide(demand_for(excluded_providers=frozenset({f"x{number}"})), 0.0)
         assert isinstance(decision, Dispatch)
         router.observe(AttemptFinished(decision.reservation, Usage()), 0.0)
-    assert len(router._verdicts) <= 4096
+    assert len(router._plans) == PLANS_KEPT
+
+
+def test_auto_is_no_target_for_a_router() -> None:
+    with pytest.raises(ValueError, match="auto must have become a tier"):
+        router_for(catalog_of(replica("a"))).decide(demand_for(Target(TargetKind.AUTO, "auto")), 0.0)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from routing.candidates import Candidates, Question
-from routing.factors import Factor
+from routing.candidates import Task
+from routing.factors import MeasuredFactor
+from routing.fleet import Belief
+from routing.types import LogicalModel, ModelReplica
 
 
-def score(candidates: Candidates, question: Question) -> list[float]:
-    del question
-    return [1.0 / (1 + state.in_flight) for state in candidates.states]
+def measure(replica: ModelReplica, model: LogicalModel, state: Belief, task: Task) -> float | None:
+    del replica, model, task
+    return 1.0 / (1 + state.in_flight)
 
 
-FACTOR = Factor(name="load", weight=0.25, score=score)
+FACTOR = MeasuredFactor("load", 0.25, measure)

@@ -1,4 +1,4 @@
-"""The estimated prompt must fit into the replica's real window. The estimate is rough, so the margin is the model's."""
+"""Prompt and answer together must fit into the replica's real window. The estimate is rough, so it only advises where a model is named."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from routing.types import Reject, RejectReason
 
 
 def check(candidates: Candidates, question: Question) -> list[Reject]:
-    tokens = question.demand.input_tokens_estimated
+    demand = question.demand
+    tokens = demand.input_tokens_estimated + demand.output_tokens_estimated
     if tokens <= candidates.smallest_window:
         return []
+    what = f"about {demand.input_tokens_estimated} tokens of prompt and {demand.output_tokens_estimated} of answer"
     return [
-        Reject(replica.id, RejectReason.CONTEXT_TOO_SMALL, f"about {tokens} tokens of prompt, window {replica.context_window}")
+        Reject(replica.id, RejectReason.CONTEXT_TOO_SMALL, f"{what}, window {replica.context_window}")
         for replica in candidates.replicas
         if replica.context_window is not None and tokens > replica.context_window
     ]

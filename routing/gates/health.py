@@ -1,4 +1,4 @@
-"""Ejected replicas, replicas whose one probe is out, and replicas at their rate limit do not answer."""
+"""Ejected replicas and replicas whose one probe is out do not answer."""
 
 from __future__ import annotations
 
@@ -9,21 +9,18 @@ from routing.types import Reject, RejectReason
 
 
 def check(candidates: Candidates, question: Question) -> list[Reject]:
-    if question.all_well:
+    if not question.unwell and question.unwell is not None:
         return []
-    now_s = question.now_s
     rejects: list[Reject] = []
-    for replica, state in zip(candidates.replicas, candidates.states, strict=True):
-        health = state.health
-        if health.health is Health.HEALTHY and now_s >= health.limited_until_s:
+    for i in candidates.to_look_at(question.unwell):
+        replica_id, health = candidates.replicas[i].id, candidates.states[i].health
+        if health.health is Health.HEALTHY:
             continue
-        advance(health, now_s)
-        if now_s < health.limited_until_s:
-            rejects.append(Reject(replica.id, RejectReason.RATE_LIMITED, health.limit_reason, health.limited_until_s))
-        elif health.health is Health.EJECTED:
-            rejects.append(Reject(replica.id, RejectReason.EJECTED, health.reason, health.ejected_until_s))
+        advance(health, question.now_s)
+        if health.health is Health.EJECTED:
+            rejects.append(Reject(replica_id, RejectReason.EJECTED, health.reason, health.ejected_until_s))
         elif health.probe is not None:
-            rejects.append(Reject(replica.id, RejectReason.PROBING, "one probe is out", None))
+            rejects.append(Reject(replica_id, RejectReason.PROBING, "one probe is out", None))
     return rejects
 
 

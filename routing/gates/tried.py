@@ -10,7 +10,7 @@ from routing.types import Reject, RejectReason
 def check(candidates: Candidates, question: Question) -> list[Reject]:
     if not question.tried:
         return []
-    return [Reject(replica.id, RejectReason.ALREADY_TRIED) for replica in candidates.replicas if replica.id in question.tried]
+    return [Reject(candidates.replicas[i].id, RejectReason.ALREADY_TRIED) for i in candidates.among(question.tried)]
 
 
 GATE = Gate(name="tried", order=10, check=check)

@@ -1,0 +1,19 @@
+"""The more is left before a limit, the better: spreads traffic before a limit is hit. Unmetered and unknown count as full.
+
+An unmetered local replica must not look like one that has used everything up (reference/replica-routing-agentsy.md has that bug).
+"""
+
+from __future__ import annotations
+
+from routing.candidates import Task
+from routing.factors import MeasuredFactor
+from routing.fleet import Belief
+from routing.types import LogicalModel, ModelReplica
+
+
+def measure(replica: ModelReplica, model: LogicalModel, state: Belief, task: Task) -> float | None:
+    del replica, model, task
+    return state.headroom
+
+
+FACTOR = MeasuredFactor("headroom", 0.3, measure)

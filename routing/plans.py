@@ -1,0 +1,93 @@
+"""For each kind of demand its stages, with the candidates that passed the standing gates and their ranking: made once, then remembered."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from routing.board import Board, SoleBoard, board_of
+from routing.candidates import Candidates, DemandKind, Question, Task, outlook_of, task_of
+from routing.fleet import Fleet
+from routing.judging import Judges, judge, without
+from routing.scoring import Scoring
+from routing.stages import Stage, stages_of
+from routing.types import Catalog, Demand, Reject
+
+PLANS_KEPT = 128
+"""The least recently used goes first. An agent's conversation has one per doubling of its length."""
+
+ROWS_KEPT = 12_800
+"""Candidates in all plans together, about 1 KB each: a hundred plans of 128 candidates. Clients can invent kinds (`x-donut-exclude`)."""
+
+
+class Post(NamedTuple):
+    """One stage, judged and ranked."""
+
+    stage: Stage
+    everyone: Candidates
+    passed: Candidates
+    rejects: Sequence[Reject]
+    doubted: Sequence[Reject]
+    board: Board | SoleBoard
+
+
+class Plan:
+    """The stages are opened one after the other, as far as anybody ever got."""
+
+    __slots__ = ("_book", "_posts", "stages", "task")
+
+    def __init__(self, book: PlanBook, stages: Sequence[Stage], task: Task) -> None:
+        self._book = book
+        self._posts: list[Post] = []
+        self.stages = stages
+        self.task = task
+
+    def post(self, number: int, question: Question) -> Post:
+        """The stage of this number; those before it must have been asked for."""
+        if number == len(self._posts):
+            self._posts.append(self._book.open(self.stages[number], question, self.task))
+        return self._posts[number]
+
+    @property
+    def rows(self) -> int:
+        return sum(len(stage.replicas) for stage in self.stages)
+
+
+class PlanBook:
+    def __init__(self, catalog: Catalog, fleet: Fleet, judges: Judges, scoring: Scoring) -> None:
+        self._catalog = catalog
+        self._fleet = fleet
+        self._judges = judges
+        self._scoring = scoring
+        self._plans: OrderedDict[DemandKind, Plan] = OrderedDict()
+        self._rows = 0
+
+    def __len__(self) -> int:
+        return len(self._plans)
+
+    def plan(self, demand: Demand) -> Plan:
+        outlook = outlook_of(demand)
+        found = self._plans.get(outlook)
+        if found is None:
+            found = Plan(self, stages_of(demand.target, {demand.dialect, *demand.translatable_to}, self._catalog), task_of(demand))
+            self._remember(outlook, found)
+        else:
+            self._plans.move_to_end(outlook)
+        return found
+
+    def open(self, stage: Stage, question: Question, task: Task) -> Post:
+        everyone = Candidates.of(stage.replicas, [self._fleet.state(each.id) for each in stage.replicas], self._catalog.models)
+        verdict = judge(everyone, question._replace(stage=stage.target), self._judges.standing)
+        passed = without(everyone, verdict.rejects)
+        return Post(stage, everyone, passed, verdict.rejects, verdict.doubted, self.board(passed, task))
+
+    def board(self, candidates: Candidates, task: Task) -> Board | SoleBoard:
+        return board_of(candidates, task, self._scoring, self._fleet.changes)
+
+    def _remember(self, outlook: DemandKind, plan: Plan) -> None:
+        self._plans[outlook] = plan
+        self._rows += plan.rows
+        while len(self._plans) > PLANS_KEPT or (self._rows > ROWS_KEPT and len(self._plans) > 1):
+            _, dropped = self._plans.popitem(last=False)
+            self._rows -= dropped.rows

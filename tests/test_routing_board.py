@@ -1,0 +1,152 @@
+"""A ranking that is kept over any history is, to the last bit, the one that would be made anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from routing.board import Board, SoleBoard, board_of
+from routing.candidates import Candidates, Task
+from routing.changes import KEPT, ChangeLog
+from routing.facts import AttemptFailed, AttemptFinished, Failure, FailureKind, FirstToken, HeadroomMeasured
+from routing.fleet import Fleet
+from routing.learning import learn
+from routing.scoring import Scoring
+from routing.types import LogicalModel, ModelReplica, ModelTier, Objective, Price, Ranking, Usage, UseCase
+from tests.playbook import FACTORS, SELECTORS, demand_for, replica
+
+REPLICAS = [
+    replica("box/a", "m0", ModelTier.SMALL, is_local=True, price=Price(0.0, 0.0)),
+    replica("box/b", "m1", ModelTier.SMALL, is_local=True),
+    replica("cloud/a", "m0", ModelTier.SMALL, price=Price(1.0, 4.0)),
+    replica("cloud/b", "m1", ModelTier.SMALL, price=Price(3.0, 15.0)),
+    replica("other/a", "m0", ModelTier.SMALL, price=Price(1.0, 5.0)),
+]
+MODELS = {
+    "m0": LogicalModel("m0", ModelTier.SMALL, quality=0.6, output_tokens_per_s=40.0),
+    "m1": LogicalModel("m1", ModelTier.SMALL, (UseCase.CODE,)),
+}
+TASKS = [
+    Task(768, 384, UseCase.CODE, Objective.BALANCED),
+    Task(98304, 12, UseCase.CHAT, Objective.COST),
+    Task(24, 384, UseCase.CHAT, Objective.PARETO),
+]
+IDS = st.sampled_from([each.id for each in REPLICAS])
+SCORING = Scoring(FACTORS, {}, SELECTORS)
+
+
+class BoardMachine(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_s = 1000.0
+        self.fleet = Fleet()
+        self.open: list[int] = []
+        states = [self.fleet.state(each.id) for each in REPLICAS]
+        self.candidates = Candidates.of(REPLICAS, states, MODELS)
+        self.boards = [Board(self.candidates, task, SCORING, self.fleet.changes) for task in TASKS]
+        self.seen: list[tuple[Ranking, str]] = []
+
+    @rule(id_=IDS, tokens=st.sampled_from([10, 1000, 100_000]))
+    def reserve(self, id_: str, tokens: int) -> None:
+        demand = demand_for(input_tokens_estimated=tokens)
+        self.open.append(self.fleet.reserve(self.candidates.replicas[self.candidates.positions[id_]], demand, self.now_s))
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data(), ttft_s=st.floats(0.05, 20) | st.sampled_from([0.5, 1.0, 1.01]))
+    def begin(self, data: st.DataObject, ttft_s: float) -> None:
+        self.learn(FirstToken(data.draw(st.sampled_from(self.open)), ttft_s))
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data(), output=st.sampled_from([0, 20, 2000]))
+    def finish(self, data: st.DataObject, output: int) -> None:
+        number = data.draw(st.sampled_from(self.open))
+        self.open.remove(number)
+        self.learn(AttemptFinished(number, Usage(10, output=output)))
+
+    @precondition(lambda self: self.open)
+    @rule(data=st.data(), kind=st.sampled_from(FailureKind), status=st.sampled_from([None, 401]))
+    def fail(self, data: st.DataObject, kind: FailureKind, status: int | None) -> None:
+        number = data.draw(st.sampled_from(self.open))
+        self.open.remove(number)
+        self.learn(AttemptFailed(number, Failure(kind, "x", upstream_status=status)))
+
+    @rule(id_=IDS, headroom=st.floats(0, 1), for_s=st.sampled_from([None, 20.0]))
+    def count(self, id_: str, headroom: float, for_s: float | None) -> None:
+        self.learn(HeadroomMeasured(id_, headroom, None if for_s is None else self.now_s + for_s))
+
+    @rule(seconds=st.sampled_from([0.0, 1.0, 20.0, 200.0, 1000.0]))
+    def wait(self, seconds: float) -> None:
+        self.now_s += seconds
+        self.fleet.advance(self.now_s)
+
+    @rule()
+    def miss_very_many_changes(self) -> None:
+        for _ in range(2 * KEPT + 1):
+            self.fleet.changes.add("somebody/else")
+
+    def learn(self, fact: Any) -> None:
+        learn(self.fleet, fact, self.now_s)
+
+    @invariant()
+    def kept_is_what_is_new(self) -> None:
+        for board, task in zip(self.boards, TASKS, strict=True):
+            ranking = board.ranked()
+            assert ranking == Board(self.candidates, task, SCORING, self.fleet.changes).ranked()
+            self.seen.append((ranking, repr(ranking)))
+        # What a decision keeps as evidence must stay what it saw.
+        assert all(repr(ranking) == words for ranking, words in self.seen[-9:])
+
+
+TestBoard = BoardMachine.TestCase
+TestBoard.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+@given(
+    each=st.sampled_from(REPLICAS),
+    task=st.sampled_from(TASKS),
+    ttft_s=st.none() | st.floats(0.01, 30),
+    in_flight=st.integers(0, 3),
+    headroom=st.floats(0, 1),
+)
+def test_one_candidate_has_the_figures_that_a_ranking_of_one_would_give_it(
+    each: ModelReplica, task: Task, ttft_s: float | None, in_flight: int, headroom: float
+) -> None:
+    fleet = Fleet()
+    state = fleet.state(each.id)
+    state.in_flight, state.headroom = in_flight, headroom
+    if ttft_s is not None:
+        state.timing = state.timing.after_first_token(100, ttft_s).after_answer(100, 1.0)
+    candidates = Candidates.of([each], [state], MODELS)
+    sole = board_of(candidates, task, SCORING, fleet.changes)
+    assert isinstance(sole, SoleBoard)
+    ranked = sole.ranked()
+    state.in_flight = 99  # what happens after the decision is not what it saw
+    state.timing = state.timing.after_first_token(100, 77.0)
+    state.in_flight = in_flight
+    told = ranked.ranking()
+    assert ranked.size == told.size == 1
+    state.timing = ranked.reading.timing
+    full = Board(candidates, task, SCORING, fleet.changes).ranked()
+    assert list(told.ids) == list(full.ids)
+    assert {name: list(column) for name, column in told.columns.items()} == {name: list(column) for name, column in full.columns.items()}
+    assert (list(told.totals), told.neutrals) == (list(full.totals), full.neutrals)
+
+
+def test_the_log_forgets_what_nobody_will_ask_for() -> None:
+    log, positions = ChangeLog(), {"a": 0, "b": 1, "c": 2}
+    log.add("a")
+    seen = log.version
+    assert set(log.since(0, positions)) == {0}
+    for _ in range(KEPT - 2):
+        log.add("b")
+    log.add("elsewhere")
+    assert set(log.since(seen, positions)) == {1}
+    for _ in range(5 * KEPT):
+        log.add("b")
+        assert len(log._ids) <= 2 * KEPT
+    assert set(log.since(seen, positions)) == {0, 1, 2}, "too long ago: everyone may have changed"
+    assert set(log.since(log.version - KEPT, positions)) == {1}
+    assert set(log.since(log.version, positions)) == set()
