@@ -6,19 +6,27 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from config.classifier import load_classifier
+from config.policies import Names, policy_book
 from config.settings import Settings
 from config.sources import Source
 from config.transports import Transports
+from providers.dialects import Dialect
 from providers.loopback import is_loopback
 from providers.transport.port import Origin, Transport
 from proxy.auth import KeyRing
 from proxy.guard import LOOPBACK_HOSTS
 from proxy.headers import header_text
+from proxy.memory import Memory
 from proxy.serving import Limits, Serving, Upstream
+from routing.classify.profile import Profile
 from routing.factors import Factor
 from routing.fleet import Fleet
 from routing.gates import Gate
+from routing.retry import RetryLimits
 from routing.router import Router
+from routing.selectors import Selector
+from routing.turns import DefaultsTo
 from routing.types import Catalog, LogicalModel, ModelReplica
 
 NO_DEADLINE_S = 86400.0
@@ -31,14 +39,19 @@ class Parts:
 
     gates: tuple[Gate, ...]
     factors: tuple[Factor, ...]
+    selectors: tuple[Selector, ...]
     aliases: Mapping[str, str]
     named_only: Set[str]
     """Logical models whose tier the catalog only guesses: served when named, never chosen for a tier."""
     transports: Transports
+    dialects: Mapping[str, Dialect]
 
 
-def assemble(settings: Settings, sources: Iterable[Source], parts: Parts, fleet: Fleet | None = None) -> Serving:
-    """`sources` in order of precedence: the first to name a replica id has it. `fleet` carries belief over from the last Serving."""
+def assemble(
+    settings: Settings, sources: Iterable[Source], parts: Parts, fleet: Fleet | None = None, memory: Memory | None = None
+) -> Serving:
+    """`sources` in order of precedence: the first to name a replica id has it. `fleet` and `memory` carry over what is believed about
+    replicas and remembered of conversations."""
     models: dict[str, LogicalModel] = {}
     replicas: list[ModelReplica] = []
     upstreams: dict[str, Upstream] = {}
@@ -51,6 +64,7 @@ def assemble(settings: Settings, sources: Iterable[Source], parts: Parts, fleet:
                 upstreams[replica.id] = _upstream(source, replica, parts.transports.of(source))
     routing = settings.routing
     named_only = parts.named_only - {model.id for model in settings.models}
+    book = policy_book(settings, Names(models, upstreams, parts.aliases))
     catalog = Catalog.build(
         models,
         replicas,
@@ -59,31 +73,57 @@ def assemble(settings: Settings, sources: Iterable[Source], parts: Parts, fleet:
         default_tier=routing.default_tier,
         escalate=routing.escalate,
         named_only=named_only,
+        policies=book.policies,
     )
     return Serving(
-        router=Router(catalog, parts.gates, parts.factors, routing.weights, fleet),
+        router=Router(
+            catalog,
+            parts.gates,
+            parts.factors,
+            routing.weights,
+            fleet,
+            selectors=parts.selectors,
+            profile=routing.profile,
+            retry=RetryLimits(routing.retry.budget.share, routing.retry.budget.min_per_second),
+            quality_floors=routing.quality_floor,
+        ),
         upstreams=upstreams,
         keys=KeyRing((key.name, key.key.get_secret_value()) for key in settings.server.api_keys),
         limits=_limits(settings),
         local_preference=routing.local_preference,
+        objective=routing.objective,
+        classifier=DefaultsTo(load_classifier(Profile(routing.profile)), routing.default_tier),
+        policies=book,
+        strips_foreign_reasoning=routing.foreign_reasoning == "strip",
+        memory=memory if memory is not None else Memory(),
         allowed_hosts=_allowed_hosts(settings),
+        dialects=parts.dialects,
+        translations=translations(parts.dialects),
     )
+
+
+def translations(dialects: Mapping[str, Dialect]) -> dict[str, frozenset[str]]:
+    """Dialect → the others that a translation leads to: both sides need a codec."""
+    spoken = frozenset(name for name, dialect in dialects.items() if dialect.codec is not None)
+    return {name: spoken - {name} for name in spoken}
 
 
 def _upstream(source: Source, replica: ModelReplica, transport: Transport) -> Upstream:
     reach = source.reach
     origin, base_path = origin_of(source)
-    paths = source.kind.paths
+    kind, paths = source.kind, source.kind.paths
+    spoken = [dialect for dialect in replica.dialects if dialect in paths]
+    targets = {dialect: kind.target(base_path, paths, dialect, replica.upstream_model).encode() for dialect in spoken}
+    stream_target = kind.stream_target
     return Upstream(
         replica=replica,
-        kind=source.kind,
+        kind=kind,
         transport=transport,
         origin=origin,
-        targets={
-            dialect: source.kind.target(base_path, paths, dialect, replica.upstream_model).encode()
-            for dialect in replica.dialects
-            if dialect in paths
-        },
+        targets=targets,
+        stream_targets=targets
+        if stream_target is None
+        else {dialect: stream_target(base_path, paths, dialect, replica.upstream_model).encode() for dialect in spoken},
         headers=[(b"content-type", b"application/json"), (b"accept-encoding", b"identity"), *reach.headers],
         deadlines=reach.deadlines,
         on_disconnect=reach.on_disconnect,

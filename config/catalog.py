@@ -1,7 +1,9 @@
 """The shipped catalog: logical models, their other names, and who sells them at which price. Data in, values out; built by
 `scripts/build-catalog` and read once per process.
 
-Prices are list prices of the plain lane. A price that depends on the prompt's length or the hour is shipped as its base figure.
+Prices are list prices of the plain lane. A price that depends on the prompt's length or the hour is shipped as its base figure. A
+model's quality is derived from published benchmarks (`scripts/catalog_quality.py` says how) and absent where there are none; speeds
+are not shipped, since no source with a licence for it has them.
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ class ShippedCatalog:
 
     version: str
     """The day of the facts, `2026-11-20`."""
+    quality_version: str
+    """Method and day of the models' quality, `1:2026-11-20`. Figures of two versions must not be compared."""
     models: Mapping[str, LogicalModel]
     curated: frozenset[str]
     """Ids of the models whose tier is a judgement of capability rather than a guess."""
@@ -89,6 +93,7 @@ def parse_catalog(data: Mapping[str, Any]) -> ShippedCatalog:
         offered[provider] = tuple(sorted(current, key=lambda offering: not offering.curated))
     return ShippedCatalog(
         version=version,
+        quality_version=str(data["quality"]),
         models=MappingProxyType(models),
         curated=curated,
         aliases=MappingProxyType(dict(data["aliases"])),
@@ -106,6 +111,7 @@ def _model(model_id: str, row: Mapping[str, Any]) -> LogicalModel:
         capability_bits=row["bits"],
         context_window=row.get("window"),
         max_output=row.get("output"),
+        quality=row.get("quality"),
     )
 
 

@@ -13,12 +13,6 @@ from providers.loopback import is_loopback
 from providers.ports import ProviderKind
 
 OWN_PORT = 8317
-NOT_YET: Mapping[str, str] = {
-    "ANTHROPIC_API_KEY": "Anthropic",
-    "GEMINI_API_KEY": "Gemini",
-    "GOOGLE_API_KEY": "Gemini",
-}
-"""Keys that many people have and this version of donut has no use for: said by `donut doctor` rather than passed over in silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +63,7 @@ def providers_from_environment(
 
 def unused_keys(environ: Mapping[str, str], kinds: Mapping[str, ProviderKind], own_port: int = OWN_PORT) -> list[UnusedKey]:
     """What `providers_from_environment` passes over although it is there, each with the reason."""
-    unused = [
-        UnusedKey(name, title, f"{title} is not supported in this version yet; OpenRouter serves its models")
-        for name, title in NOT_YET.items()
-        if environ.get(name, "").strip()
-    ]
+    unused: list[UnusedKey] = []
     for kind in kinds.values():
         key = _first_set(kind.key_env, environ)
         if key is not None and kind.owner_names_models and not kind.is_local:

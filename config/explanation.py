@@ -53,14 +53,16 @@ def explain(document: Document, error: ErrorDetails) -> Problem:
     context: Mapping[str, Any] = error.get("ctx", {})
     kind = error["type"]
     if path[-1:] == ("[key]",):
-        return _unlisted(document, path[:-1], str(path[-2]), _members(context))
+        key = str(path[-2])
+        return _unlisted(document, path[:-1], key, key, _members(context))
     if kind == "extra_forbidden":
         return _unknown_key(document, path)
     if kind == "missing":
         message = "is empty, but required" if path in document.places else "is required"
         return replace(document.problem(path, message), key=dotted(path))
     if kind in ("enum", "literal_error", "not_allowed"):
-        return _unlisted(document, path, _as_written(document, path), _members(context))
+        written, actual = _as_written(document, path), _value_at(document.data, path)
+        return _unlisted(document, path, written, actual if isinstance(actual, str) else written, _members(context))
     return document.problem(_existing(document, path), _words(kind, context) or error["msg"].lower())
 
 
@@ -100,12 +102,10 @@ def _unknown_key(document: Document, path: Path) -> Problem:
     return document.problem(path, f"unknown key `{name}`", f"{hint} (allowed here: {', '.join(allowed)})".strip())
 
 
-def _unlisted(document: Document, path: Path, value: str, allowed: list[str]) -> Problem:
-    # A value that came out of a variable is compared, but not shown.
-    actual = _value_at(document.data, path)
-    compared = actual if isinstance(actual, str) else value
-    hint = did_you_mean(compared, allowed)
-    return document.problem(path, f"`{value}` is not allowed", f"{hint} (allowed: {', '.join(allowed)})".strip())
+def _unlisted(document: Document, path: Path, shown: str, actual: str, allowed: list[str]) -> Problem:
+    """`shown` is what the file has; a value that came out of a variable is compared, but not shown."""
+    hint = did_you_mean(actual, allowed)
+    return document.problem(path, f"`{shown}` is not allowed", f"{hint} (allowed: {', '.join(allowed)})".strip())
 
 
 def _as_written(document: Document, path: Path) -> str:

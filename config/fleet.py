@@ -14,7 +14,7 @@ from config.catalog import ShippedCatalog
 from config.environment import EnvironmentProvider
 from providers.local.found import Found
 from providers.ports import ProviderKind
-from routing.naming import is_embedding_name, match_logical, tier_from_name
+from routing.naming import cousin_of, is_embedding_name, match_logical, parameters_from_name, tier_from_name
 from routing.types import Capability, LogicalModel, ModelReplica, ModelTier, Price, UseCase
 
 FREE = Price(0.0, 0.0, 0.0, 0.0, version="local")
@@ -52,7 +52,7 @@ class Served:
     capability_bits: int | None = None
     price: Price | None = None
     tier: ModelTier | None = None
-    """For a model that nobody has described; None = judged by name and size."""
+    """For a model that nobody has described; None = judged by family and size."""
     parameters_b: float | None = None
     """Billions of weights."""
     is_remote: bool = False
@@ -122,11 +122,18 @@ def _logical(account: Account, item: Served, catalog: ShippedCatalog, described:
     seeing = (UseCase.VISION,) if bits & Capability.VISION else ()
     return LogicalModel(
         id=model_id,
-        tier=item.tier or tier_from_name(item.upstream_model, item.parameters_b),
+        tier=item.tier or _guessed_tier(item, model_id, catalog),
         use_cases=(UseCase.EMBED,) if embeds else (UseCase.CHAT, UseCase.CODE, *seeing),
         capability_bits=bits,
         context_window=item.context_window,
     )
+
+
+def _guessed_tier(item: Served, model_id: str, catalog: ShippedCatalog) -> ModelTier:
+    """From the family, where the catalog knows a model of the same size, else from the size; whichever name tells it."""
+    name = item.upstream_model if parameters_from_name(item.upstream_model) is not None else model_id
+    cousin = cousin_of(name, catalog.local_names, item.parameters_b)
+    return catalog.models[cousin].tier if cousin is not None else tier_from_name(name, item.parameters_b)
 
 
 def _logical_id(account: Account, item: Served, catalog: ShippedCatalog, described: Mapping[str, LogicalModel]) -> str:

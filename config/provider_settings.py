@@ -12,7 +12,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from config.section import Amount, Seconds, Section, refuse, refuse_name
 
 Window = Literal["minute", "hour", "5h", "day", "week", "month"]
-DialectName = Literal["chat", "responses", "messages", "gemini", "embeddings", "completions"]
+DialectName = Literal["chat", "responses", "compact", "messages", "gemini", "embeddings", "completions"]
 CapabilityName = Literal["tools", "json", "vision", "reasoning", "embeddings"]
 
 _ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*$")

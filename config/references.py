@@ -6,12 +6,13 @@ Rule: nothing here repeats a client key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path as FilePath
-from typing import Any
 
 from config.document import Document
+from config.policy_references import known_policies, policy_problems, policy_warnings
 from config.problems import Path, Problem, did_you_mean
+from config.reading import client_keys, declared_names, items, listed, mapping, repeated, shown, text
 from config.settings import ServerSettings
 from providers.loopback import is_loopback
 from providers.ports import ProviderKind
@@ -50,26 +51,25 @@ def check_references(
         *_providers(document, kinds),
         *_rewrites(document, known_models),
         *_weights(document, factors),
+        *policy_problems(document, known_models),
     ]
-    return problems, [*_unspoken(document, kinds), *_unknown_models(document, known_models)]
+    return problems, [*_unspoken(document, kinds), *_unknown_models(document, known_models), *policy_warnings(document)]
 
 
 def unenforced(document: Document) -> Iterator[Problem]:
     """A warning for each key that this version reads but does not act on: silence would be taken for protection."""
-    for index, _ in _items(document.data, "budgets"):
+    for index, _ in items(document.data, "budgets"):
         yield document.problem(("budgets", index), "not enforced in this version of donut: nothing is degraded or refused")
-    for index, provider in _items(document.data, "providers"):
-        for window in _mapping(provider, "headroom"):
+    for index, provider in items(document.data, "providers"):
+        for window in mapping(provider, "headroom"):
             path = ("providers", index, "headroom", window)
             yield document.problem(path, "not enforced in this version of donut: this ceiling stops nothing")
-    if _mapping(document.data, "routing").get("objective", "auto") != "auto":
-        yield document.problem(("routing", "objective"), "has no effect in this version of donut: replicas are ranked by the weights alone")
 
 
 def _server(document: Document) -> Iterator[Problem]:
-    server = _mapping(document.data, "server")
-    host = _text(server, "host") or ServerSettings().host
-    secrets = _client_keys(server)
+    server = mapping(document.data, "server")
+    host = text(server, "host") or ServerSettings().host
+    secrets = client_keys(server)
     unknown = any(hole[:1] == ("server",) for hole in document.unresolved)
     refusal = None if unknown else bind_problem(host, [secret for _, secret, _ in secrets])
     if refusal:
@@ -87,85 +87,50 @@ def _server(document: Document) -> Iterator[Problem]:
             yield document.problem(path, f"server.api_keys[{names[name]}] has this name already")
 
 
-def _client_keys(server: Mapping[str, Any]) -> list[tuple[int, str, str]]:
-    """(index, key, name) of each client key that has text."""
-    found = []
-    for index, item in enumerate(_list(server, "api_keys")):
-        secret, name = (item.get("key"), item.get("name")) if isinstance(item, dict) else (item, f"key-{index + 1}")
-        if isinstance(secret, str) and isinstance(name, str) and secret:
-            found.append((index, secret, name))
-    return found
-
-
 def _duplicates(document: Document) -> Iterator[Problem]:
     # Ids that differ only in case are the same to the people who read them; an upstream's own names are not ours to judge.
-    yield from _repeated(document, ("providers",), "id", str.lower)
-    yield from _repeated(document, ("models",), "id", str.lower)
-    for index, _ in _items(document.data, "providers"):
-        yield from _repeated(document, ("providers", index, "models"), "upstream", str)
-
-
-def _repeated(document: Document, section: Path, key: str, same: Callable[[str], str]) -> Iterator[Problem]:
-    """The items of the list at `section` whose `key` an earlier one has already; `same` maps equal values to one."""
-    holder: Any = document.data
-    for part in section[:-1]:
-        holder = holder[part]
-    first_of: dict[str, Path] = {}
-    for index, item in _items(holder, str(section[-1])):
-        value = _text(item, key)
-        path = (*section, index, key)
-        first = first_of.setdefault(same(value), path)
-        if value and first != path:
-            message = f"duplicate {key} `{_shown(document, path, value)}`: line {document.place(first)[0]} has it already"
-            yield document.problem(path, message, "remove or rename one of the two")
+    yield from repeated(document, ("providers",), "id", str.lower)
+    yield from repeated(document, ("models",), "id", str.lower)
+    for index, _ in items(document.data, "providers"):
+        yield from repeated(document, ("providers", index, "models"), "upstream", str)
 
 
 def _providers(document: Document, kinds: Mapping[str, ProviderKind]) -> Iterator[Problem]:
-    for index, provider in _items(document.data, "providers"):
-        kind = kinds.get(_text(provider, "kind"))
+    for index, provider in items(document.data, "providers"):
+        kind = kinds.get(text(provider, "kind"))
         path: Path = ("providers", index)
-        if kind and kind.base_url is None and not _text(provider, "base_url") and (*path, "base_url") not in document.unresolved:
+        if kind and kind.base_url is None and not text(provider, "base_url") and (*path, "base_url") not in document.unresolved:
             where = f"${{{kind.base_url_env[0]}}}" if kind.base_url_env else "http://…"
             yield document.problem((*path, "kind"), f"{kind.title} has no usual address", f"add `base_url: {where}`")
-        ca_file = _text(provider, "ca_file")
+        ca_file = text(provider, "ca_file")
         if ca_file and not FilePath(ca_file).is_file():
             yield document.problem((*path, "ca_file"), "there is no such file")
 
 
 def _rewrites(document: Document, known_models: Collection[str]) -> Iterator[Problem]:
-    known = {*NAMES_THAT_STEER, *known_models, *_declared(document)}
+    known = {*NAMES_THAT_STEER, *known_models, *declared_names(document)}
+    known |= {form for name in known_policies(document) for form in (name, f"policy:{name}")}
     path: Path = ("routing", "rewrites")
-    for pattern, target in _mapping(_mapping(document.data, "routing"), "rewrites").items():
+    for pattern, target in mapping(mapping(document.data, "routing"), "rewrites").items():
         if not isinstance(target, str) or target.removeprefix(PREFIX) in known:
             continue
         here = (*path, pattern)
         hint = did_you_mean(target, known) or "declare it under `models` if discovery will find it"
-        message = f"`{_shown(document, here, target)}` is neither auto, a tier, a model nor a replica"
+        message = f"`{shown(document, here, target)}` is neither auto, a tier, a policy, a model nor a replica"
         yield document.problem(here, message, hint)
 
 
-def _declared(document: Document) -> Iterator[str]:
-    """Every name that this file gives to a model or a replica."""
-    for _, model in _items(document.data, "models"):
-        yield _text(model, "id")
-    for _, provider in _items(document.data, "providers"):
-        for _, model in _items(provider, "models"):
-            upstream = _text(model, "upstream")
-            yield _text(model, "model") or upstream
-            yield f"{_text(provider, 'id')}/{upstream}"
-
-
 def _weights(document: Document, factors: Collection[str] | None) -> Iterator[Problem]:
-    for name in _mapping(_mapping(document.data, "routing"), "weights"):
+    for name in mapping(mapping(document.data, "routing"), "weights"):
         if factors is not None and name not in factors:
             hint = f"{did_you_mean(name, factors)} (factors: {', '.join(sorted(factors))})".strip()
             yield document.problem(("routing", "weights", name), f"there is no factor `{name}`", hint)
 
 
 def _unspoken(document: Document, kinds: Mapping[str, ProviderKind]) -> Iterator[Problem]:
-    for index, provider in _items(document.data, "providers"):
-        kind = kinds.get(_text(provider, "kind"))
-        for number, dialect in enumerate(_list(provider, "dialects")):
+    for index, provider in items(document.data, "providers"):
+        kind = kinds.get(text(provider, "kind"))
+        for number, dialect in enumerate(listed(provider, "dialects")):
             if kind and isinstance(dialect, str) and dialect not in kind.paths:
                 path = ("providers", index, "dialects", number)
                 yield document.problem(path, f"this version of donut does not speak it with {kind.title}; it is left out")
@@ -173,36 +138,11 @@ def _unspoken(document: Document, kinds: Mapping[str, ProviderKind]) -> Iterator
 
 def _unknown_models(document: Document, known_models: Collection[str]) -> Iterator[Problem]:
     """A logical model that nobody else mentions may be new or misspelt. Only the person who wrote it can tell."""
-    known = {*known_models, *(_text(model, "id") for _, model in _items(document.data, "models"))}
-    for index, provider in _items(document.data, "providers"):
-        for number, model in _items(provider, "models"):
-            name = _text(model, "model")
+    known = {*known_models, *(text(model, "id") for _, model in items(document.data, "models"))}
+    for index, provider in items(document.data, "providers"):
+        for number, model in items(provider, "models"):
+            name = text(model, "model")
             if name and name not in known:
                 path = ("providers", index, "models", number, "model")
-                message = f"`{_shown(document, path, name)}` is not in the catalog: its tier is routing.default_tier"
+                message = f"`{shown(document, path, name)}` is not in the catalog: its tier is guessed from its family and size"
                 yield document.problem(path, message, did_you_mean(name, known) or "add it under `models` to say more about it")
-
-
-def _shown(document: Document, path: Path, value: str) -> str:
-    """`value` as the file has it: what a variable brought in stays hidden behind the variable's name."""
-    return document.written.get(path, value)
-
-
-def _items(data: Mapping[str, Any], key: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """(index, item) of those items of a list that are mappings."""
-    return ((index, item) for index, item in enumerate(_list(data, key)) if isinstance(item, dict))
-
-
-def _list(data: Mapping[str, Any], key: str) -> Sequence[Any]:
-    value = data.get(key)
-    return value if isinstance(value, list) else ()
-
-
-def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = data.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _text(data: Mapping[str, Any], key: str) -> str:
-    value = data.get(key)
-    return value if isinstance(value, str) else ""

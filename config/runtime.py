@@ -11,20 +11,25 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 import providers.dialects
 import providers.kinds
+import proxy.pages
 import routing.factors
 import routing.gates
+import routing.selectors
 from config import listing, sources
 from config.assemble import Parts, assemble
 from config.catalog import load_catalog
 from config.discovery import discover
 from config.environment import EnvironmentProvider, providers_from_environment
+from config.policy_overrides import PolicyOverrides
 from config.problems import ConfigError
 from config.provider_settings import ProviderSettings
+from config.recall import recall
 from config.settings import Settings, default_journal_url, sqlite_path
 from config.source import Loaded
 from config.sources import Source
@@ -43,12 +48,16 @@ from proxy.journal.records import ExchangeRecord
 from proxy.journal.retention import Retention
 from proxy.journal.sqlite import SqliteStore
 from proxy.lifespan import lifespan
+from proxy.memory import Memory
 from proxy.metrics import Metrics
 from proxy.pages import pages_for
 from proxy.serving import Serving
+from proxy.site import Pages, Site
+from routing.affinity import Affinity
 from routing.factors import Factor
 from routing.fleet import Fleet
 from routing.gates import Gate
+from routing.selectors import Selector
 
 log = structlog.get_logger("donut.runtime")
 
@@ -96,17 +105,22 @@ class Runtime:
         self.known = Known()
         self.sources: list[Source] = []
         self._environ = environ
+        self._version = version
         self._config_path = config_path
         self._read = read
         self._kinds = {kind.name: kind for kind in discover(providers.kinds, "KIND", ProviderKind).values()}
+        self._policies = PolicyOverrides(self._kinds)
         self._catalog = load_catalog()
         self.transports = Transports()
+        self._dialects = {dialect.name: dialect for dialect in discover(providers.dialects, "DIALECT", Dialect).values()}
         self._parts = Parts(
             gates=tuple(discover(routing.gates, "GATE", Gate).values()),
             factors=tuple(discover(routing.factors, "FACTOR", Factor).values()),
+            selectors=tuple(discover(routing.selectors, "SELECTOR", Selector).values()),
             aliases=self._catalog.aliases,
             named_only=self._catalog.models.keys() - self._catalog.curated,
             transports=self.transports,
+            dialects=self._dialects,
         )
         self.journal_path = sqlite_path(settings.state.journal or default_journal_url(environ))
         self.store = SqliteStore(self.journal_path, donut_version=version)
@@ -119,21 +133,40 @@ class Runtime:
         )
         self.metrics = Metrics()
         self._log_exchanges = access_log.log_to(write_lines)
-        self._fleet = Fleet()
+        self._fleet = Fleet(affinity=Affinity(settings.routing.affinity.ttl_seconds))
+        self._memory = Memory()
         self.gateway = Gateway(self._build(), self.journal.put)
         self.metrics.watch(self.gateway, self.journal.snapshot)
+        if settings.log.level == "debug":
+            self.gateway.events.log_to(_log_event)
 
     def application(self, announce: Callable[[], None] = lambda: None) -> App:
         """The ASGI application of this process; its lifespan starts and stops everything else. `announce` is called when all is up."""
-        dialects = discover(providers.dialects, "DIALECT", Dialect)
+        dialects = self._dialects
         error_body = dialects["chat"].error_body
-        pages = pages_for(self.gateway, self.metrics, self._not_ready, error_body)
+        site = Site(
+            self.gateway,
+            self.metrics,
+            self.store,
+            lambda: self.journal.snapshot().pending,
+            self.gateway.events,
+            dialects=dialects,
+            is_ready=self._not_ready,
+            error_body=error_body,
+            put_policy=self._put_policy,
+            selectors={selector.name: selector for selector in self._parts.selectors},
+            profile=lambda: self.settings.routing.profile,
+            version=self._version,
+            config_name=self._config_path.name if self._config_path is not None else None,
+        )
+        pages = pages_for(site, discover(proxy.pages, "PAGES", Pages).values())
         return App(self.gateway, dialects.values(), pages, lifespan(lambda: self.parts(announce)), error_body)
 
     def _announce(self, records: Sequence[ExchangeRecord]) -> None:
         """Called with every finished exchange once, behind the queue: what is said and counted costs no request anything."""
         self._log_exchanges(records)
         self.metrics.count(records)
+        self.gateway.events.finished(records)
 
     @asynccontextmanager
     async def parts(self, announce: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
@@ -143,7 +176,8 @@ class Runtime:
             stack.push_async_callback(self.store.close)
             await self.journal.start()
             stack.push_async_callback(self.journal.aclose, JOURNAL_CLOSE_S)
-            self._fleet = Fleet(await self.store.calibration())
+            self._fleet = Fleet(await self.store.calibration(), affinity=self._fleet.affinity)
+            await recall(self.store, self._fleet.affinity, self._memory.checkpoints)
             stack.push_async_callback(self.transports.aclose)
             await self.look_around(PATIENCE_AT_START_S)
             self._start(stack, self._look_around_for_ever())
@@ -245,10 +279,16 @@ class Runtime:
 
     def _build(self) -> Serving:
         self.sources = self._build_sources()
-        return assemble(self.settings, self.sources, self._parts, self._fleet)
+        return assemble(self._policies.over(self.settings), self.sources, self._parts, self._fleet, self._memory)
 
     def _serve_anew(self) -> None:
         self.gateway.serving = self._build()
+
+    def _put_policy(self, posted: Mapping[str, Any]) -> str:
+        served = self.gateway.serving.router.catalog
+        text = self._policies.put(posted, {*self._catalog.models, *self._catalog.aliases, *served.models, *served.replicas})
+        self._serve_anew()
+        return text
 
     @property
     def is_simulated(self) -> bool:
@@ -263,6 +303,7 @@ class Runtime:
     async def _apply(self, loaded: Loaded) -> None:
         """Take over an edited config. Open exchanges end under the one they began with."""
         old, self.settings = self.settings, loaded.settings
+        self._fleet.affinity.ttl_s = self.settings.routing.affinity.ttl_seconds
         await self.look_around()
         self._serve_anew()
         for problem in loaded.warnings:
@@ -275,6 +316,11 @@ class Runtime:
 
 def _refuse(error: ConfigError) -> None:
     log.error("config_refused", why=str(error), still="the old configuration is in force")
+
+
+def _log_event(said: Mapping[str, Any]) -> None:
+    """A lifecycle event as a line. Its name goes into `name`: structlog's own `event` says what kind of line it is."""
+    log.debug("lifecycle", name=said["event"], **{key: value for key, value in said.items() if key != "event"})
 
 
 def _report_death(task: asyncio.Task[object]) -> None:

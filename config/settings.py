@@ -1,8 +1,8 @@
 """The configuration as frozen values: every key that a file may have, with default, bounds and description.
 
 Rules: unknown keys are refused; an empty value (`providers:` with nothing behind it) means the default. The text below a field
-is its description in the JSON schema (`donut check --schema`). What concerns several keys at once is in `references.py`, and
-`provider_settings.py` has the section that is as long as the others together.
+is its description in the JSON schema (`donut check --schema`). What concerns several keys at once is in `references.py`;
+`provider_settings.py` and `routing_settings.py` have the long sections.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SecretStr, field_validator
 
 from config.provider_settings import CapabilityName, ProviderSettings, Window
+from config.routing_settings import PolicySettings, RoutingSettings, Share
 from config.section import Amount, Seconds, Section, refuse
-from routing.types import LocalPreference, ModelTier, Objective, UseCase
+from routing.types import ModelTier, UseCase
 
 _SCOPE = re.compile(r"^(all|(key|harness|policy|model|provider|session)(:.+)?)$")
 
@@ -28,6 +29,8 @@ class ClientKey(Section):
     """Shown in the journal and in `donut usage` instead of the key."""
     key: SecretStr
     """The secret itself; best written as ${NAME}."""
+    policy: str | None = Field(default=None, min_length=1)
+    """The policy of its requests, unless a request names one itself."""
 
     @field_validator("key")
     @classmethod
@@ -48,7 +51,7 @@ class ServerSettings(Section):
     port: int = Field(default=8317, ge=0, le=65535)
     """TCP port; 0 takes a free one."""
     api_keys: tuple[ClientKey, ...] = ()
-    """Keys that clients may use: plain strings, or {name, key}. Empty = no key needed, on loopback only."""
+    """Keys that clients may use: plain strings, or {name, key, policy}. Empty = no key needed, on loopback only."""
     body_limit_mb: float = Field(default=32, gt=0, le=1024)
     """Largest request body in MiB; a larger one gets 413."""
     allowed_hosts: tuple[Annotated[str, Field(pattern=r"^[^\s/]+$")], ...] = ()
@@ -126,47 +129,10 @@ class ModelSettings(Section):
     """Tokens of the longest answer."""
     capabilities: tuple[CapabilityName, ...] | None = None
     """Empty = the catalog's, or tools and json."""
-
-
-class PreludeSettings(Section):
-    """How much of an answer without content is held back, so that an early failure can still fail over."""
-
-    events: int = Field(default=64, ge=0)
-    """Events without content."""
-    bytes: int = Field(default=262_144, ge=0)
-    """Bytes of such events."""
-    seconds: float = Field(default=20, ge=0)
-    """Time since the first of them."""
-
-
-class RetrySettings(Section):
-    """How often one request is tried before anything has been sent to the client."""
-
-    max_attempts: int = Field(default=4, ge=1, le=20)
-    """The first try counts: 1 = no failover."""
-
-
-class RoutingSettings(Section):
-    """How donut chooses."""
-
-    objective: Objective = Objective.AUTO
-    """What to optimise for when the request does not say."""
-    local_preference: LocalPreference = LocalPreference.PREFERRED
-    """Local models first, only, or never."""
-    escalate: bool = True
-    """May a request leave its tier upward when nothing in the tier can answer?"""
-    rewrites: Mapping[str, str] = Field(default_factory=dict)
-    """Model names that are hints, not orders: a pattern such as "claude-*" → auto, a tier, a model or a replica. First match wins."""
-    default_tier: ModelTier = ModelTier.MID
-    """The tier of `auto` when nothing else decides."""
-    prelude: PreludeSettings = PreludeSettings()
-    """Limits of what is held back before the first content."""
-    deadline_seconds: Seconds | None = 600
-    """Longest wait for the first content, over all attempts; null = no limit."""
-    retry: RetrySettings = RetrySettings()
-    """Limits of failover."""
-    weights: Mapping[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
-    """Weight of a routing factor by its name, in place of the factor's own."""
+    quality: Share | None = None
+    """How capable it is, from 0 to 1 on the catalog's scale; empty = the catalog's figure, or unknown."""
+    output_tokens_per_s: float | None = Field(default=None, gt=0)
+    """Usual speed of its answers, until donut has measured it; empty = unknown."""
 
 
 class BudgetSettings(Section):
@@ -213,6 +179,8 @@ class Settings(Section):
     """Logical models, added to the shipped catalog or overriding it."""
     routing: RoutingSettings = RoutingSettings()
     """How donut chooses."""
+    policies: tuple[PolicySettings, ...] = ()
+    """Named ways to answer, added to the shipped ones (normal, deep_research, code, ops) or changing them."""
     budgets: tuple[BudgetSettings, ...] = ()
     """Ceilings for money."""
     log: LogSettings = LogSettings()

@@ -70,6 +70,8 @@ def _described(item: ModelSettings, known: LogicalModel | None, default_tier: Mo
         capability_bits=base.capability_bits if item.capabilities is None else capability_bits(list(item.capabilities)),
         context_window=item.context_window or base.context_window,
         max_output=item.max_output or base.max_output,
+        quality=base.quality if item.quality is None else item.quality,
+        output_tokens_per_s=item.output_tokens_per_s or base.output_tokens_per_s,
     )
 
 

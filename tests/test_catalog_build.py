@@ -72,7 +72,7 @@ def test_a_described_model_and_its_offerings() -> None:
         ("fair", (0.25, 2.0), ModelTier.SMALL),
         ("good", (2.0, 10.0), ModelTier.MID),
         ("dear", (10.0, 50.0), ModelTier.FRONTIER),
-        ("sized-8b", (10.0, 50.0), ModelTier.MICRO),
+        ("sized-8b", (10.0, 50.0), ModelTier.SMALL),
     ],
 )
 def test_a_model_that_nobody_describes_gets_its_tier_from_size_or_price(name: str, price: tuple[float, float], tier: ModelTier) -> None:
@@ -123,6 +123,7 @@ def test_only_open_models_have_local_names() -> None:
 def test_the_shipped_file_is_what_the_script_builds() -> None:
     entries = json.loads((FACTS / "models.json").read_text())
     logical = json.loads((FACTS / "logical-models.json").read_text())
-    built = BUILD.dump(BUILD.build(entries, logical))
+    benchmarks = BUILD.read_benchmarks(FACTS)
+    built = BUILD.dump(BUILD.build(entries, logical, benchmarks))
     assert built == (ROOT / "config" / "data" / "catalog.json").read_bytes()
-    assert BUILD.attribution(entries) == (ROOT / "config" / "data" / "ATTRIBUTION.md").read_text()
+    assert BUILD.attribution(entries, benchmarks) == (ROOT / "config" / "data" / "ATTRIBUTION.md").read_text()

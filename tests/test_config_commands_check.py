@@ -108,3 +108,24 @@ def test_as_a_process(path: Path) -> None:
     assert (done.returncode, done.stdout) == (1, "")
     assert "refused: 0.0.0.0 can be reached from other machines; set server.api_keys or bind 127.0.0.1" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_policies_are_shown_when_the_file_mentions_one(path: Path) -> None:
+    assert "Policies" not in check("donut.yaml").stdout
+    path.write_text(
+        "server: {api_keys: [{name: team-a, key: k, policy: ops}]}\n"
+        "policies: [{name: mine, models: [gpt-6-astra, mid], tiers: {code: mid, title: micro}, max_cost: 0.2}]\n"
+        "routing: {policy: mine, profile: strong, rules: [{policy: code, harness: codex, role: subagent}]}\n"
+    )
+    shown = check("donut.yaml").stdout
+    for words in (
+        "profile strong",
+        "key team-a → ops",
+        "1. harness codex, role subagent → code",
+        "else → mine",
+        "gpt-6-astra, mid",
+        "mid: code",
+        "at most $ 0.2",
+    ):
+        assert words in shown
+    assert "deep_research" not in shown

@@ -32,6 +32,9 @@ def test_the_example_of_the_contract() -> None:
     [
         "server: {port: '${PORT:-1}', api_keys: [{name: a, key: b}, c]}",
         "routing: {escalate: '${E}', objective: '${O}', deadline_seconds: null, deadline_seconds: '${D}', weights: {load: '${W}'}}",
+        "routing: {profile: '${P}', rules: [{policy: code, role: '${R}'}], retry: {budget: {share: '${S}'}}, quality_floor: {mid: 0.5}}",
+        "policies: [{name: mine, models: [mid], tiers: {code: mid}, max_cost: '${C}', temperature: 0.5, objective: quality}]",
+        "server: {api_keys: [{name: a, key: b, policy: code}]}",
         "providers: [{id: a, kind: '${K}', timeouts: {idle: null}, models: [{upstream: x, context_window: '${C}'}]}]",
     ],
 )
@@ -48,6 +51,10 @@ def test_variables_may_stand_for_numbers_and_words(text: str) -> None:
         ("providers: [{id: a}]", "$.providers[0]"),
         ("providers: [{id: a, kind: openai, headroom: {hourly: {tokens: 1}}}]", "$.providers[0].headroom"),
         ("routing: {objective: fast}", "$.routing.objective"),
+        ("routing: {quality_floor: {middle: 0.5}}", "$.routing.quality_floor"),
+        ("routing: {rules: [{role: main}]}", "$.routing.rules[0]"),
+        ("policies: [{name: mine, tiers: {code: middle}}]", "$.policies[0].tiers.code"),
+        ("policies: [{name: 'a b'}]", "$.policies[0].name"),
     ],
 )
 def test_mistakes_are_seen(text: str, path: str) -> None:

@@ -7,6 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from routing.naming import (
+    active_from_name,
+    cousin_of,
+    effective_parameters,
     index_names,
     is_embedding_name,
     is_foreign_name,
@@ -65,22 +68,43 @@ def test_sizes(name: str, billions: float | None) -> None:
 @pytest.mark.parametrize(
     ("name", "tier"),
     [
+        # Each end of 3, 30 and 300.
         ("qwen3:0.6b", ModelTier.MICRO),
         ("llama3.2:1b", ModelTier.MICRO),
-        ("qwen3:8b", ModelTier.MICRO),
-        ("qwen3.5:9b", ModelTier.MICRO),
-        ("gemma3:12b", ModelTier.SMALL),
+        ("falcon3:3b", ModelTier.MICRO),
+        ("gemma3:4b", ModelTier.SMALL),
+        ("qwen2.5:7b", ModelTier.SMALL),
+        ("qwen2.5-coder:32b", ModelTier.SMALL),
+        ("yi:34b", ModelTier.MID),
+        ("llama2:70b", ModelTier.MID),
+        ("falcon:180b", ModelTier.MID),
+        ("llama-3.1-405b", ModelTier.FRONTIER),
+        ("deepseek-r1:671b", ModelTier.FRONTIER),
+        # agentsy's third bug: a size found inside another one. 13b is not 3b, 11b is not 1b, 0.5b is not 5b, 32b is not 2b.
         ("llama2:13b", ModelTier.SMALL),
-        ("mistral-nemo-12b", ModelTier.SMALL),
-        ("qwen3:32b", ModelTier.SMALL),
-        ("llama3.3:70b", ModelTier.SMALL),
-        ("gpt-oss:120b", ModelTier.SMALL),
+        ("llama3.2-vision:11b", ModelTier.SMALL),
+        ("solar-10.7b", ModelTier.SMALL),
+        ("qwen2.5:0.5b", ModelTier.MICRO),
+        ("exaone-32b", ModelTier.SMALL),
+        ("palmyra-43b", ModelTier.MID),
+        ("vicuna-33b", ModelTier.SMALL),
+        ("snowflake-480b", ModelTier.FRONTIER),
+        ("granite-3.1b-8b", ModelTier.SMALL),
+        # Mixtures of experts: between all weights and the active ones.
+        ("qwen3-30b-a3b", ModelTier.SMALL),
+        ("qwen3-next:80b-a3b", ModelTier.SMALL),
         ("qwen3-235b-a22b", ModelTier.MID),
-        ("llama-3.1-405b", ModelTier.MID),
         ("nemotron-3-ultra-550b-a55b", ModelTier.MID),
+        ("mixtral:8x7b", ModelTier.SMALL),
+        ("mixtral-8x22b-instruct", ModelTier.MID),
+        # Words and families, where there is no size.
         ("tinyllama", ModelTier.MICRO),
         ("smollm2", ModelTier.MICRO),
         ("phi3:mini", ModelTier.MICRO),
+        ("llama3.2:latest", ModelTier.MICRO),
+        ("llama3.3", ModelTier.MID),
+        ("mistral-large:latest", ModelTier.MID),
+        ("mistral", ModelTier.SMALL),
         ("gemini-flash", ModelTier.SMALL),  # "mini" inside a word is no hint
         ("nemotron-3-nano:30b", ModelTier.SMALL),  # a number beats a word
         ("something-new", ModelTier.SMALL),
@@ -91,12 +115,50 @@ def test_tiers(name: str, tier: ModelTier) -> None:
 
 
 def test_a_measured_size_beats_the_name() -> None:
-    assert tier_from_name("llama3.2:latest", 3.2) is ModelTier.MICRO
-    assert tier_from_name("tiny", 70.0) is ModelTier.SMALL
+    assert tier_from_name("llama3.3:latest", 3.2) is ModelTier.MICRO
+    assert tier_from_name("tiny", 70.0) is ModelTier.MID
+    assert tier_from_name("somebodys-a3b", 30.5) is ModelTier.SMALL
 
 
-def test_no_name_alone_makes_a_frontier_model() -> None:
-    assert tier_from_name("enormous-2000b") is ModelTier.MID
+@pytest.mark.parametrize(
+    ("name", "billions"),
+    [
+        ("qwen3:30b-a3b", 3.0),
+        ("Qwen3-235B-A22B-Instruct", 22.0),
+        ("org/model_1t_a32b", 32.0),
+        ("qwen3.5-a1.5b", 1.5),
+        ("mixtral:8x7b", 14.0),
+        ("qwen3:8b", None),
+        ("alpha3b", None),
+        ("llama-13b", None),
+    ],
+)
+def test_active_weights(name: str, billions: float | None) -> None:
+    assert active_from_name(name) == billions
+
+
+@settings(deadline=None)
+@given(st.floats(0.1, 2000), st.floats(0.1, 2000))
+def test_a_mixture_is_worth_no_more_than_all_its_weights(total: float, active: float) -> None:
+    assert effective_parameters(total, None) == total
+    assert min(total, active) * 0.999 <= effective_parameters(total, active) <= total * 1.001
+
+
+@pytest.mark.parametrize(
+    ("name", "billions", "logical"),
+    [
+        ("qwen3-8b-thinking", None, "qwen3-8b"),
+        ("Qwen3-8B-abliterated-Q4_K_M.gguf", 8.2, "qwen3-8b"),
+        ("gpt-oss:120b-safeguard", None, "gpt-oss-120b"),
+        ("qwen3-8b-thinking", 70.0, None),  # borrowed name
+        ("qwen3-80b-thinking", None, None),  # 80b is not 8b
+        ("qwen3-8b", None, None),  # the model itself
+        ("devstral-small-2-tuned", None, None),  # a family without a size proves nothing
+        ("", None, None),
+    ],
+)
+def test_a_variant_is_known_by_its_base(name: str, billions: float | None, logical: str | None) -> None:
+    assert cousin_of(name, KNOWN, billions) == logical
 
 
 @settings(deadline=None)

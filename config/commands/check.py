@@ -17,13 +17,17 @@ import providers.kinds
 import routing.factors
 from config.catalog import shipped_models
 from config.discovery import discover
+from config.policies import policies_in_force, policy_book
 from config.problems import ConfigError, Problem
 from config.provider_settings import ProviderSettings
+from config.routing_settings import PolicySettings, RoutingSettings
 from config.schema import json_schema
 from config.settings import Settings, default_journal_url, sqlite_path
 from config.source import Loaded, default_config_path, load
 from providers.ports import ProviderKind
 from routing.factors import Factor
+from routing.policies import NORMAL
+from routing.types import ModelTier
 
 HELP = """Check a configuration file without starting anything.
 
@@ -97,6 +101,9 @@ def _print_tables(path: Path, loaded: Loaded) -> None:
         console.print("No providers are configured: donut serves what discovery finds.")
     if settings.models:
         console.print(_model_table(settings))
+    used = _policies_in_use(settings)
+    if used:
+        console.print(_policy_table(used))
     for warning in loaded.warnings:
         console.print(f"WARNING {warning}", style="yellow", markup=False, highlight=False)
     console.print(f"{path} is valid.", style="green", markup=False, highlight=False)
@@ -112,10 +119,61 @@ def _overview(settings: Settings) -> Table:
         ("client keys", str(keys) if keys else "none: whoever reaches the address may use it"),
         ("journal", f"{sqlite_path(journal)} ({_retention(settings.state.retention_days)})"),
         ("discovery", ", ".join(_discovered(settings)) or "off"),
-        ("routing", f"objective {routing_.objective}, local {routing_.local_preference}, default tier {routing_.default_tier}"),
+        ("routing", _choice(routing_)),
+        ("policies", "\n".join(_who_gets_which(settings))),
         ("rewrites", ", ".join(f"{pattern} → {target}" for pattern, target in routing_.rewrites.items()) or "none"),
     ):
         table.add_row(name, escape(value))
+    return table
+
+
+def _choice(routing_: RoutingSettings) -> str:
+    words = f"objective {routing_.objective}, profile {routing_.profile}, local {routing_.local_preference}"
+    return f"{words}, default tier {routing_.default_tier}"
+
+
+def _who_gets_which(settings: Settings) -> list[str]:
+    """In the order in which they count."""
+    keys = [f"key {key.name} → {key.policy}" for key in settings.server.api_keys if key.policy is not None]
+    book = policy_book(settings)
+    rules = [f"{number}. {rule.in_words()} → {rule.policy}" for number, rule in enumerate(book.rules, 1)]
+    return [*keys, *rules, f"{'else' if keys or rules else 'all'} → {book.default}"]
+
+
+def _policies_in_use(settings: Settings) -> list[PolicySettings]:
+    """Those that the file mentions. The shipped ones that it does not are in the README."""
+    mentioned = {
+        settings.routing.policy,
+        *(key.policy for key in settings.server.api_keys),
+        *(rule.policy for rule in settings.routing.rules),
+    }
+    mentioned |= {policy.name for policy in settings.policies}
+    mentioned -= {NORMAL} - {policy.name for policy in settings.policies}
+    return [policy for name, policy in policies_in_force(settings).items() if name in mentioned]
+
+
+def _by_tier(policy: PolicySettings) -> str:
+    tasks = {tier: ", ".join(task for task, wanted in policy.tiers.items() if wanted is tier) for tier in ModelTier}
+    return "\n".join(f"{tier}: {names}" for tier, names in tasks.items() if names)
+
+
+def _policy_table(policies: Iterable[PolicySettings]) -> Table:
+    table = Table("name", "models, in order", "first, by task", "objective", "limits", title="Policies", title_justify="left")
+    for policy in policies:
+        limits = (
+            ("local", policy.local_preference),
+            ("at most $", policy.max_cost),
+            ("at most tokens", policy.max_tokens),
+            ("temperature", policy.temperature),
+        )
+        cells = (
+            policy.name,
+            ", ".join(policy.models) or "the task's tier",
+            _by_tier(policy) or "as classified",
+            policy.objective or "–",
+            ", ".join(f"{name} {value}" for name, value in limits if value is not None) or "–",
+        )
+        table.add_row(*map(escape, cells))
     return table
 
 

@@ -15,12 +15,7 @@ from rich.table import Table
 from config.commands._journal import ask, console, find_journal, journal_options, money, shown
 from config.commands._when import iso, parse_when
 from proxy.journal.queries import GROUPINGS
-
-_COUNTS = (
-    "exchanges", "ok", "client_gone", "errors", "attempts", "retried",
-    "reported_input", "reported_cache_read", "reported_cache_write", "reported_output", "reported_reasoning",
-    "estimated_input", "estimated_output", "cost_usd_estimated", "unpriced", "ttft_count",
-)  # fmt: skip
+from proxy.totals import totals
 
 # Heading, column, and whether it is shown even when it is zero in every row.
 _COLUMNS: tuple[tuple[str, str, bool], ...] = (
@@ -108,16 +103,6 @@ def usage(*, by: str, since: float, until: float, as_json: bool, config_file: Pa
 
 
 COMMAND = usage
-
-
-def totals(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The columns of `rows` summed. The cost is None only when no row knows one; the average weighs every attempt alike."""
-    sums: dict[str, Any] = {name: sum(row[name] for row in rows) for name in _COUNTS}
-    known = [row["cost_usd"] for row in rows if row["cost_usd"] is not None]
-    sums["cost_usd"] = sum(known) if known or not rows else None
-    waited = sum(row["ttft_avg_ms"] * row["ttft_count"] for row in rows if row["ttft_count"])
-    sums["ttft_avg_ms"] = waited / sums["ttft_count"] if sums["ttft_count"] else None
-    return sums
 
 
 def _print(out: Console, by: str, rows: Sequence[dict[str, Any]], sums: dict[str, Any]) -> None:
