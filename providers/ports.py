@@ -19,7 +19,15 @@ def api_key_header(key: str) -> Headers:
     return [(b"api-key", key.encode())]
 
 
-PATHS: Mapping[str, str] = {"chat": "/chat/completions", "completions": "/completions", "embeddings": "/embeddings"}
+PATHS: Mapping[str, str] = {
+    "chat": "/chat/completions",
+    "completions": "/completions",
+    "embeddings": "/embeddings",
+    "messages": "/messages",
+    "responses": "/responses",
+    "compact": "/responses/compact",
+    "gemini": "/models",
+}
 """Dialect → path below the base URL, as OpenAI has them and everyone who copied it."""
 
 
@@ -44,6 +52,8 @@ class ProviderKind:
     paths: Mapping[str, str] = field(default_factory=lambda: PATHS)
     target: Callable[[str, Mapping[str, str], str, str], str] = plain_target
     """(base path, paths, dialect, upstream model) → request target."""
+    stream_target: Callable[[str, Mapping[str, str], str, str], str] | None = None
+    """The same for a request that asks for a stream, where the path says so (Gemini) and not the body; None: no difference."""
     auth: Callable[[str], Headers] = bearer
     key_env: tuple[str, ...] = ()
     """Environment variables that hold its key, the usual one first."""
@@ -52,6 +62,8 @@ class ProviderKind:
     """Does an instance run on this machine unless config says otherwise?"""
     forward_headers: frozenset[bytes] = frozenset()
     """Client headers this kind wants to see besides the common ones."""
+    default_headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Sent where the client's own, let through by `forward_headers`, do not say it: an API version."""
     catalog_id: str | None = None
     """The provider's id in the shipped catalog, from which its models come when config names none."""
     owner_names_models: bool = False

@@ -88,10 +88,6 @@ class TestReading:
         ask = read(**more)
         assert (ask.stream, ask.strip_usage) == (stream, strips)
 
-    @pytest.mark.parametrize(("key", "session"), [("abc", "abc"), ("", None), (5, None), (None, None)])
-    def test_session(self, key: Any, session: str | None) -> None:
-        assert read(prompt_cache_key=key).session == session
-
     @pytest.mark.parametrize(
         ("data", "param", "code"),
         [

@@ -6,10 +6,12 @@ only what is listed in README.md ("What donut changes").
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
+from providers.codecs import Codec
+from routing.classify.excerpt import Excerpt
 from routing.facts import Failure
 from routing.types import Usage
 
@@ -47,7 +49,41 @@ class Ask:
     """How many answers were asked for (`n`): the stream ends when all of them have ended."""
     strip_usage: bool = False
     """donut asks the upstream for usage that the client did not ask for; the chunk that carries it is taken out again."""
+    has_sealed_reasoning: bool = False
+    """Does it carry reasoning that only the account which made it can read?"""
+    previous_answer_id: str | None = None
+    """Responses: the answer that it goes on from (`previous_response_id`), which only the account that gave it keeps."""
+    stream_type: bytes = b"text/event-stream"
+    """The content type of the streamed answer, where donut writes it."""
+
+    # Set on the way, before `prepare`:
+    drop_sealed: bool = False
+    """Take that reasoning out: nobody who could read it is left, and config says to go on without."""
+    defaults: Mapping[str, int | float] = field(default_factory=dict)
+    """`output_tokens` and `temperature` that a policy wishes for where the client set none."""
+    is_for_reasoner: bool = False
+    """Does the replica's model reason? Such models take no temperature, and OpenAI's want another name for the limit."""
+
+
+class Opening(NamedTuple):
+    """What stays the same from a conversation's first request to its last. Texts as they came."""
+
+    system: tuple[str, ...] = ()
+    tool_names: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    """The messages before the model's first answer."""
+    answer: tuple[str, ...] = ()
+    """The model's first answer; empty while there is none."""
     session: str | None = None
+    """What the body itself calls the conversation."""
+    shared: tuple[str, ...] = ()
+    """Names in the body that several conversations may share: a user, a `prompt_cache_key`."""
+
+
+def no_opening(data: dict[str, Any]) -> Opening | None:
+    """Of a dialect without conversations."""
+    del data
+    return None
 
 
 @dataclass(slots=True)
@@ -58,6 +94,8 @@ class AnswerFacts:
     output_tokens_estimated: int = 0
     failure: Failure | None = None
     """An error object inside a 200."""
+    body: bytes | None = None
+    """What the client gets in its place, where the answer had to be translated."""
 
 
 class StreamScanner(Protocol):
@@ -103,3 +141,14 @@ class Dialect:
     """The frames that end a stream which can not go on."""
     end_events: bytes
     """What follows an error event that the upstream sent itself, so that the stream has an end."""
+    excerpt: Callable[[dict[str, Any], str, Mapping[str, str]], Excerpt]
+    """(parsed body, harness, the harness's own marks by header name) → what the classifier looks at. Never raises."""
+    opening: Callable[[dict[str, Any]], Opening | None] = no_opening
+    """Parsed body → how its conversation began; None where requests are no conversations."""
+    count_input: Callable[[dict[str, Any]], int] | None = None
+    """Parsed body → input tokens, as near as they can be told without a tokenizer; None: as `read` estimates them. Never raises."""
+    codec: Codec | None = None
+    """How it is translated from and to other dialects; None: never (embeddings, legacy completions)."""
+    match: Callable[[str, bytes], Mapping[str, Any] | None] | None = None
+    """(path, query string) → members that the path says in place of the body, `model` and `stream` say, which are put into the parsed body
+    before `read`; None where the path is not this dialect's. Asked only for POSTs to a path that is in nobody's `paths`."""

@@ -9,21 +9,18 @@ from typing import Any
 import orjson
 
 from providers import sse
+from providers.codecs.chat import failures, usage
 from providers.dialects import AnswerFacts, Ask, BadRequestError, ErrorReply
-from providers.errors import MESSAGE_LIMIT, classify_openai, read_error
 from routing.calibration import tokens_from_bytes
 from routing.facts import Failure, FailureKind
 from routing.types import Usage
 
-USUAL_MEMBERS = 3
-"""prompt_tokens, completion_tokens, total_tokens: with nothing more there is nothing more to look for."""
+read_usage, failure_in = usage.read_usage, failures.failure_in
 
 END_EVENTS = b"data: [DONE]\n\n"
 
 _USAGE_TAIL = re.compile(rb'"usage"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
 _USAGE_OBJECT = re.compile(rb'"usage"\s*:\s*\{')
-_STATUS = re.compile(r"[45]\d\d", re.ASCII)
-_ERROR_TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 
 def require(data: dict[str, Any], key: str, kind: type, hint: str) -> Any:
@@ -66,41 +63,25 @@ def read_count(data: dict[str, Any], key: str) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
+def defaults(data: dict[str, Any], ask: Ask) -> dict[str, Any]:
+    """The members that a policy adds where the client said nothing."""
+    added: dict[str, Any] = {}
+    if ask.output_tokens_max is None and "output_tokens" in ask.defaults:
+        # OpenAI's reasoning models refuse `max_tokens`, and small servers know nothing else. Legacy completions have no other name.
+        name = "max_completion_tokens" if ask.is_for_reasoner and "messages" in data else "max_tokens"
+        added[name] = ask.defaults["output_tokens"]
+    if data.get("temperature") is None and "temperature" in ask.defaults and not ask.is_for_reasoner:
+        added["temperature"] = ask.defaults["temperature"]
+    return added
+
+
 def _json_type(value: object) -> str:
     names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", int: "a number", float: "a number"}
     return names.get(type(value), "null")
 
 
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
-
-
-def read_usage(usage: object) -> Usage | None:
-    """An OpenAI usage object. `prompt_tokens` includes what came from the cache; the parts here do not overlap."""
-    if not isinstance(usage, dict):
-        return None
-    prompt, output = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
-    if not prompt and not output:
-        return None
-    cache_read = cache_write = reasoning = 0
-    if len(usage) > USUAL_MEMBERS or "total_tokens" not in usage:
-        details = usage.get("prompt_tokens_details")
-        if isinstance(details, dict):
-            cache_read = _count(details.get("cached_tokens"))
-            cache_write = _count(details.get("cache_write_tokens"))
-        # DeepSeek reports the hit beside the details, Anthropic's relays the write.
-        cache_read = min(prompt, cache_read or _count(usage.get("prompt_cache_hit_tokens")))
-        cache_write = min(prompt - cache_read, cache_write or _count(usage.get("cache_creation_input_tokens")))
-        out_details = usage.get("completion_tokens_details")
-        if isinstance(out_details, dict):
-            reasoning = min(output, _count(out_details.get("reasoning_tokens")))
-    return Usage(prompt - cache_read - cache_write, cache_read, cache_write, output, reasoning)
-
-
 def error_object(reply: ErrorReply) -> dict[str, Any]:
-    type_ = _ERROR_TYPES.get(reply.status, "invalid_request_error" if reply.status < 500 else "server_error")
-    # `code` is always a string: Qwen Code dies on an integer (reference/clients.md).
-    return {"error": {"message": reply.message, "type": type_, "param": reply.param, "code": reply.code}}
+    return failures.error_object(reply.status, reply.code, reply.message, reply.param)
 
 
 def error_body(reply: ErrorReply) -> bytes:
@@ -112,19 +93,6 @@ def error_events(reply: ErrorReply) -> bytes:
     return b"data: " + error_body(reply) + b"\n\n" + END_EVENTS
 
 
-def failure_in(data: dict[str, Any], raw: bytes) -> Failure | None:
-    """The error object that an upstream hid inside a 200, if there is one."""
-    error = data.get("error")
-    if not error:
-        return None
-    code, _, message = read_error(raw)
-    status = int(code) if _STATUS.fullmatch(code) else 500
-    failure = classify_openai(status, [], raw)
-    if failure.kind is FailureKind.OVERLOADED and not message:
-        return Failure(failure.kind, f"the upstream sent an error inside its answer: {raw[:MESSAGE_LIMIT].decode('utf-8', 'replace')}")
-    return Failure(failure.kind, failure.message, failure.retry_after_s, None)
-
-
 def read_answer(body: bytes, text_of: Callable[[dict[str, Any]], int]) -> AnswerFacts:
     """Facts of a whole answer; `text_of` counts the bytes of its text."""
     try:
@@ -133,10 +101,10 @@ def read_answer(body: bytes, text_of: Callable[[dict[str, Any]], int]) -> Answer
         return AnswerFacts(failure=Failure(FailureKind.PROTOCOL, "the upstream's answer is not JSON"))
     if not isinstance(data, dict):
         return AnswerFacts(failure=Failure(FailureKind.PROTOCOL, "the upstream's answer is not a JSON object"))
-    usage = read_usage(data.get("usage"))
+    used = read_usage(data.get("usage"))
     # The text is measured even when usage is there: that is what calibrates the estimates of the answers without.
     size = text_of(data)
-    return AnswerFacts(usage, tokens_from_bytes(size) if size else 0, failure_in(data, body) if "error" in data else None)
+    return AnswerFacts(used, tokens_from_bytes(size) if size else 0, failure_in(data, body) if "error" in data else None)
 
 
 def read_large_answer(tail: bytes, size: int) -> AnswerFacts:
@@ -243,9 +211,9 @@ class ChoiceScanner:
         return self._read_chunk(chunk, payload)
 
     def _read_chunk(self, chunk: dict[str, Any], payload: bytes) -> bool:
-        usage = read_usage(chunk.get("usage"))
-        if usage is not None:
-            self.usage = usage
+        used = read_usage(chunk.get("usage"))
+        if used is not None:
+            self.usage = used
         if chunk.get("error"):
             self.failure = failure_in(chunk, payload)
             self.is_finished = False  # even behind a finish reason: the stream still needs an end

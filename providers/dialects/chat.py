@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from providers.codecs.chat import CODEC
 from providers.dialects import AnswerFacts, Ask, BadRequestError, Dialect, _openai
+from providers.dialects._openings import chat_opening
+from providers.dialects._reasoning import is_sealed, without_sealed
+from providers.dialects.excerpts import chat_excerpt
 from providers.splice import set_members
 from routing.calibration import tokens_from_bytes
 from routing.types import Capability
@@ -19,7 +23,7 @@ def read(data: dict[str, Any], size: int) -> Ask:
     if not messages:
         raise BadRequestError("`messages` is empty: it must hold at least one message", "messages", "invalid_value")
     stream = _openai.read_stream(data)
-    images, image_bytes = _images(messages)
+    images, image_bytes, has_seals = _look_at(messages)
     bits = (Capability.TOOLS if data.get("tools") else 0) | (Capability.VISION if images else 0) | _json_bit(data)
     return Ask(
         model=model,
@@ -29,7 +33,7 @@ def read(data: dict[str, Any], size: int) -> Ask:
         output_tokens_max=_openai.read_count(data, "max_completion_tokens") or _openai.read_count(data, "max_tokens"),
         answers=_openai.read_count(data, "n") or 1,
         strip_usage=stream and not _asks_for_usage(data),
-        session=_session(data),
+        has_sealed_reasoning=has_seals,
     )
 
 
@@ -39,12 +43,15 @@ def _json_bit(data: dict[str, Any]) -> int:
     return int(Capability.JSON) if is_json else 0
 
 
-def _images(messages: list[Any]) -> tuple[int, int]:
-    """How many pictures the messages carry, and how many bytes of the body they fill."""
+def _look_at(messages: list[Any]) -> tuple[int, int, bool]:
+    """How many pictures the messages carry, how many bytes of the body they fill, and whether there is sealed reasoning."""
     count = size = 0
+    has_seals = False
     for index, message in enumerate(messages):
         if not isinstance(message, dict):
             raise BadRequestError(f"`messages[{index}]` must be an object with role and content", f"messages[{index}]", "invalid_type")
+        if not has_seals and message.get("role") == "assistant":
+            has_seals = is_sealed(message)
         content = message.get("content")
         if not isinstance(content, list):
             continue
@@ -54,7 +61,7 @@ def _images(messages: list[Any]) -> tuple[int, int]:
                 image = part.get("image_url")
                 url = image.get("url") if isinstance(image, dict) else image
                 size += len(url) if isinstance(url, str) else 0
-    return count, size
+    return count, size, has_seals
 
 
 def _asks_for_usage(data: dict[str, Any]) -> bool:
@@ -62,19 +69,18 @@ def _asks_for_usage(data: dict[str, Any]) -> bool:
     return isinstance(options, dict) and bool(options.get("include_usage"))
 
 
-def _session(data: dict[str, Any]) -> str | None:
-    key = data.get("prompt_cache_key")
-    return key if isinstance(key, str) and key else None
-
-
 def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) -> bytes:
-    """The model's name, and for a stream the wish for usage, are all that changes."""
+    """The model's name, for a stream the wish for usage, and what a policy or config asks for: nothing else changes."""
     changes: dict[str, Any] = {}
     if ask.model != upstream_model or _openai.may_name_another(body):
         changes["model"] = upstream_model
     if ask.strip_usage:
         options = data.get("stream_options")
         changes["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
+    if ask.drop_sealed:
+        changes["messages"] = without_sealed(data["messages"])
+    if ask.defaults:
+        changes |= _openai.defaults(data, ask)
     return set_members(body, data, changes) if changes else body
 
 
@@ -109,4 +115,7 @@ DIALECT = Dialect(
     error_body=_openai.error_body,
     error_events=_openai.error_events,
     end_events=_openai.END_EVENTS,
+    excerpt=lambda data, harness, hints: chat_excerpt(data, harness=harness, hints=hints),
+    opening=chat_opening,
+    codec=CODEC,
 )

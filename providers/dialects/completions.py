@@ -6,6 +6,7 @@ from typing import Any
 
 from providers.dialects import AnswerFacts, Ask, BadRequestError, Dialect, _openai
 from providers.dialects.chat import prepare
+from providers.dialects.excerpts import completions_excerpt
 from routing.calibration import tokens_from_bytes
 
 
@@ -54,4 +55,5 @@ DIALECT = Dialect(
     error_body=_openai.error_body,
     error_events=_openai.error_events,
     end_events=_openai.END_EVENTS,
+    excerpt=lambda data, harness, hints: completions_excerpt(data, harness=harness, hints=hints),
 )

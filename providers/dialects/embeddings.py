@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from providers.dialects import AnswerFacts, Ask, BadRequestError, Dialect, _openai
+from providers.dialects.excerpts import embeddings_excerpt
 from providers.splice import set_members
 from routing.calibration import tokens_from_bytes
 from routing.types import Capability
@@ -43,4 +44,5 @@ DIALECT = Dialect(
     error_body=_openai.error_body,
     error_events=_openai.error_events,
     end_events=_openai.END_EVENTS,
+    excerpt=lambda data, harness, hints: embeddings_excerpt(data, harness=harness, hints=hints),
 )

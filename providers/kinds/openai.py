@@ -10,6 +10,8 @@ KIND = ProviderKind(
     title="OpenAI",
     classify=classify_openai,
     base_url="https://api.openai.com/v1",
+    # A server that copied less of OpenAI than this says so in config: `dialects: [chat]`.
+    dialects=("chat", "responses", "compact", "completions", "embeddings"),
     key_env=("OPENAI_API_KEY",),
     base_url_env=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
     forward_headers=frozenset({b"openai-beta"}),

@@ -1,0 +1,126 @@
+"""How a conversation of OpenAI's chat begins: what stays the same from its first request to its last, and so tells it from others.
+
+Anything JSON can hold is fine here: what has the wrong shape counts as absent. Texts are handed over as they came, not cut and not copied.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from providers.dialects import Opening
+
+MESSAGES_LOOKED_AT = 16
+"""An opening of more messages than that is told by the first ones: every harness begins with one to four."""
+
+VOLATILE_PREFIX = "x-anthropic-billing-header:"
+"""Claude Code's first system text. It varies with the prompt (reference/clients.md), so it would make a new conversation of each turn."""
+
+_SYSTEM_ROLES = frozenset({"system", "developer"})
+
+# Names under which a body names its conversation, and names that many conversations may share.
+_SESSION_MEMBERS = ("session_id", "sessionId", "session")
+_SHARED_MEMBERS = ("prompt_cache_key", "user", "safety_identifier")
+_SESSION_METADATA = ("session_id", "conversation_id", "thread_id")
+_NAMING_MEMBERS = frozenset({*_SESSION_MEMBERS, *_SHARED_MEMBERS, "metadata"})
+
+
+def chat_opening(data: dict[str, Any]) -> Opening:
+    """The opening of a chat body, whichever parts it has."""
+    system: list[str] = _texts(data.get("system"))
+    before: list[str] = []
+    answer: tuple[str, ...] = ()
+    messages = data.get("messages")
+    for message in messages[:MESSAGES_LOOKED_AT] if isinstance(messages, list) else ():
+        if not isinstance(message, dict):
+            continue
+        role = message.get("role")
+        if role == "assistant":
+            answer = _answer(message)
+            break
+        (system if role in _SYSTEM_ROLES else before).extend(_texts(message.get("content")))
+    session, shared = _names(data)
+    return Opening(tuple(system), _tool_names(data.get("tools")), tuple(before), answer, session, shared)
+
+
+def _texts(content: object) -> list[str]:
+    """The texts of a message's content, one string or parts: the same words are the same opening in either form, and wherever the
+    client puts its cache marks. Pictures count by their address."""
+    if isinstance(content, str):
+        return _stable([content])
+    if not isinstance(content, list):
+        return []
+    found: list[str] = []
+    for part in content:
+        if isinstance(part, str):
+            found.append(part)
+        elif isinstance(part, dict):
+            text = part.get("text")
+            found.append(text if isinstance(text, str) else _address(part.get("image_url")))
+    return _stable(found)
+
+
+def _stable(texts: list[str]) -> list[str]:
+    """Without what varies from turn to turn, and joined: whether a client sends one text or two is not told apart."""
+    kept = [text.partition("\n")[2] if text.startswith(VOLATILE_PREFIX) else text for text in texts]
+    return ["\n".join(kept)] if len(kept) > 1 else kept
+
+
+def _address(image: object) -> str:
+    url = image.get("url") if isinstance(image, dict) else image
+    return url if isinstance(url, str) else ""
+
+
+def _tool_names(tools: object) -> tuple[str, ...]:
+    """Names only: descriptions are long, and harnesses reword them between two turns (dates, lists of files)."""
+    names: list[str] = []
+    for tool in tools if isinstance(tools, list) else ():
+        if isinstance(tool, dict):
+            function = tool.get("function")
+            name = function.get("name") if isinstance(function, dict) else tool.get("name")
+            if isinstance(name, str):
+                names.append(name)
+    return tuple(names)
+
+
+def _answer(message: dict[str, Any]) -> tuple[str, ...]:
+    """What the model said first: its words, and the ids of its calls, which no other conversation has."""
+    found = _texts(message.get("content"))
+    calls = message.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        if isinstance(call, dict):
+            function = call.get("function")
+            parts = (call.get("id"), *(function.values() if isinstance(function, dict) else ()))
+            found += [part for part in parts if isinstance(part, str)]
+    return tuple(found) or ("",)  # an empty answer is one, too
+
+
+def _names(data: dict[str, Any]) -> tuple[str | None, tuple[str, ...]]:
+    """(the session that the body names, names that it may share with other conversations)."""
+    if _NAMING_MEMBERS.isdisjoint(data):
+        return None, ()
+    session = next((value for name in _SESSION_MEMBERS if (value := _text(data.get(name)))), None)
+    shared = [value for name in _SHARED_MEMBERS if (value := _text(data.get(name)))]
+    metadata = data.get("metadata")
+    if isinstance(metadata, dict):
+        session = session or next((value for name in _SESSION_METADATA if (value := _text(metadata.get(name)))), None)
+        user = _text(metadata.get("user_id"))
+        session = session or _session_in(user)
+        shared.append(user)
+    return session, tuple(filter(None, shared))
+
+
+def _session_in(user_id: str) -> str | None:
+    """Claude Code writes JSON with a `session_id` into `metadata.user_id`."""
+    if not user_id.startswith("{"):
+        return None
+    try:
+        fields = orjson.loads(user_id)
+    except orjson.JSONDecodeError:
+        return None
+    return _text(fields.get("session_id")) or None if isinstance(fields, dict) else None
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,174 @@
+"""OpenAI's Responses. https://platform.openai.com/docs/api-reference/responses"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from providers.codecs.messages.seals import MARK
+from providers.codecs.responses import CODEC
+from providers.codecs.responses.seals import is_ours
+from providers.dialects import Ask, BadRequestError, Dialect, Opening, _openai, _responses
+from providers.dialects._openings import MESSAGES_LOOKED_AT, chat_opening
+from providers.dialects.excerpts.responses import CALL_ARGUMENTS, input_items, responses_excerpt, tool_names
+from providers.splice import set_members
+from routing.calibration import tokens_from_bytes
+from routing.types import Capability
+
+IMAGE_TOKENS = 1000
+"""A guess that fits a full-size picture at OpenAI; what counts is not to count its base64 as text."""
+FILE_BYTES_PER_TOKEN = 50
+"""As for the PDFs of the messages dialect: counted as text, a file would weigh ten times as much."""
+
+_KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
+"""With one of these the input may be empty: the rest stands at OpenAI."""
+
+
+def read(data: dict[str, Any], size: int) -> Ask:
+    model = _openai.read_model(data)
+    given = data.get("input")
+    if not isinstance(given, str | list) and not (given is None and any(data.get(key) for key in _KEPT_ELSEWHERE)):
+        raise BadRequestError(
+            "`input` must be a string or an array of items", "input", "missing_required_parameter" if given is None else "invalid_type"
+        )
+    seen = _look_at(given if isinstance(given, list) else [])
+    bits = (
+        (Capability.TOOLS if data.get("tools") or seen.has_tools else 0) | (Capability.VISION if seen.has_images else 0) | _json_bit(data)
+    )
+    previous = data.get("previous_response_id")
+    return Ask(
+        model=model,
+        stream=_openai.read_stream(data),
+        capability_bits=int(bits),
+        input_tokens_estimated=tokens_from_bytes(max(0, size - seen.media_bytes)) + seen.media_tokens,
+        output_tokens_max=_openai.read_count(data, "max_output_tokens"),
+        has_sealed_reasoning=seen.has_seals,
+        previous_answer_id=previous if isinstance(previous, str) and previous else None,
+    )
+
+
+def _json_bit(data: dict[str, Any]) -> int:
+    text = data.get("text")
+    wanted = text.get("format") if isinstance(text, dict) else None
+    return int(Capability.JSON) if isinstance(wanted, dict) and wanted.get("type") in ("json_object", "json_schema") else 0
+
+
+class _Seen(NamedTuple):
+    media_tokens: int
+    media_bytes: int
+    """Of the body: base64 that must not be counted as text."""
+    has_images: bool
+    has_tools: bool
+    has_seals: bool
+
+
+def _look_at(items: list[Any]) -> _Seen:
+    tokens = size = 0
+    has_images = has_tools = has_seals = False
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise BadRequestError(f"`input[{index}]` must be an object with a type", f"input[{index}]", "invalid_type")
+        kind = item.get("type")
+        if kind in ("reasoning", "compaction"):
+            has_seals = has_seals or (bool(item.get("encrypted_content")) and not is_ours(item))
+        elif kind == "additional_tools":
+            has_tools = True
+        for part in _parts(item):
+            if part.get("type") == "input_image":
+                has_images = True
+                tokens += IMAGE_TOKENS
+                size += _length(part.get("image_url"))
+            elif part.get("type") == "input_file":
+                length = _length(part.get("file_data"))
+                tokens += length // FILE_BYTES_PER_TOKEN
+                size += length
+    return _Seen(tokens, size, has_images, has_tools, has_seals)
+
+
+def _parts(item: dict[str, Any]) -> list[dict[str, Any]]:
+    """Content parts: of a message, or of a result (screenshots come in them)."""
+    content = item.get("content")
+    if not isinstance(content, list):
+        content = item.get("output")
+        if not isinstance(content, list):
+            return []
+    return [part for part in content if isinstance(part, dict)]
+
+
+def _length(value: object) -> int:
+    return len(value) if isinstance(value, str) else 0
+
+
+def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) -> bytes:
+    """The model's name, what a policy or config asks for, and no reasoning that this upstream would refuse: nothing else changes."""
+    changes: dict[str, Any] = {}
+    if ask.model != upstream_model or _openai.may_name_another(body):
+        changes["model"] = upstream_model
+    if (ask.drop_sealed or body.rfind(b'"' + MARK.encode()) >= 0) and isinstance(data.get("input"), list):
+        kept = [item for item in data["input"] if not _goes(item, drop_sealed=ask.drop_sealed)]
+        if len(kept) < len(data["input"]):
+            changes["input"] = kept
+    if ask.defaults:
+        changes |= _defaults(data, ask)
+    return set_members(body, data, changes) if changes else body
+
+
+def _goes(item: Any, *, drop_sealed: bool) -> bool:
+    """Reasoning that this upstream cannot read. A compaction item stays: without it there would be no conversation."""
+    return (
+        isinstance(item, dict)
+        and item.get("type") == "reasoning"
+        and (is_ours(item) or (drop_sealed and bool(item.get("encrypted_content"))))
+    )
+
+
+def _defaults(data: dict[str, Any], ask: Ask) -> dict[str, Any]:
+    """The members that a policy adds where the client said nothing."""
+    added: dict[str, Any] = {}
+    if ask.output_tokens_max is None and "output_tokens" in ask.defaults:
+        added["max_output_tokens"] = ask.defaults["output_tokens"]
+    if data.get("temperature") is None and "temperature" in ask.defaults and not ask.is_for_reasoner:
+        added["temperature"] = ask.defaults["temperature"]
+    return added
+
+
+def opening(data: dict[str, Any]) -> Opening:
+    """As a chat's: items are read as the messages that they would be there."""
+    messages: list[Any] = []
+    for item in input_items(data)[:MESSAGES_LOOKED_AT]:
+        kind = item.get("type") if isinstance(item, dict) else None
+        if isinstance(kind, str) and kind in CALL_ARGUMENTS:
+            messages.append({"role": "assistant", "tool_calls": [{"id": item.get("call_id"), "function": _function(item, kind)}]})
+        elif isinstance(item, dict) and item.get("role") and kind != "additional_tools":
+            messages.append(item)
+    found = chat_opening({**data, "messages": messages, "tools": None, "system": data.get("instructions")})
+    return found._replace(tool_names=tuple(tool_names(data)), session=found.session or _thread(data))
+
+
+def _function(item: dict[str, Any], kind: str) -> dict[str, Any]:
+    return {"name": item.get("name"), "arguments": item.get(CALL_ARGUMENTS[kind])}
+
+
+def _thread(data: dict[str, Any]) -> str | None:
+    """Codex says in the body, too, which thread this is; the API's own word for a conversation is one as well."""
+    told, conversation = data.get("client_metadata"), data.get("conversation")
+    if isinstance(conversation, dict):
+        conversation = conversation.get("id")
+    thread = told.get("thread_id") if isinstance(told, dict) else None
+    return next((each for each in (conversation, thread) if isinstance(each, str) and each), None)
+
+
+DIALECT = Dialect(
+    name="responses",
+    paths=("/v1/responses", "/responses", "/backend-api/codex/responses"),
+    read=read,
+    prepare=prepare,
+    new_scanner=lambda ask: _responses.ResponsesScanner(),
+    read_answer=_responses.read_answer,
+    read_large_answer=_responses.read_large_answer,
+    error_body=_openai.error_body,
+    error_events=_responses.error_events,
+    end_events=_responses.END_EVENTS,
+    excerpt=lambda data, harness, hints: responses_excerpt(data, harness=harness, hints=hints),
+    opening=opening,
+    codec=CODEC,
+)
