@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from proxy.journal.records import ExchangeRecord, Status
@@ -21,11 +22,21 @@ def log_to(write: WriteLines) -> Callable[[Sequence[ExchangeRecord]], None]:
     """
 
     def log(records: Sequence[ExchangeRecord]) -> None:
+        epoch_s = time.time() - time.monotonic()
         for record in records:
             record.describe()
+            if record.decision is not None:
+                date_rejects(record.decision, epoch_s)
         write([("info" if record.status in _QUIET else "warning", fields(record)) for record in records])
 
     return log
+
+
+def date_rejects(decision: Mapping[str, Any], epoch_s: float) -> None:
+    """Turn each reject's `until` from the router's clock into epoch seconds. `epoch_s` is the date at which that clock stood at 0."""
+    for reject in decision.get("rejected_candidates", ()):
+        if reject["until"] is not None:
+            reject["until"] += epoch_s
 
 
 def fields(record: ExchangeRecord) -> dict[str, Any]:
@@ -34,6 +45,9 @@ def fields(record: ExchangeRecord) -> dict[str, Any]:
         "status": record.status.value,
         "http": record.http_status,
         "asked": record.requested_model,
+        "role": demand_of(record).get("role"),
+        "tier": record.tier,
+        "use_case": record.use_case,
         "replica": record.replica_id,
         "why": record.summary or None,
         "ms": round(record.total_s * 1000, 1),
@@ -49,3 +63,9 @@ def fields(record: ExchangeRecord) -> dict[str, Any]:
     said |= {"error": record.error_message, "harness": record.harness, "key": record.client_key}
     said |= {"request_id": record.request_id, "id": record.id}
     return {name: value for name, value in said.items() if value is not None}
+
+
+def demand_of(record: ExchangeRecord) -> Mapping[str, Any]:
+    """What the described decision says the request needed; empty where there was none."""
+    demand: Mapping[str, Any] | None = (record.decision or {}).get("demand")
+    return demand or {}

@@ -18,6 +18,11 @@ _REFUSAL_STATUS = {
     RejectReason.EXCLUDED: (400, "all_candidates_excluded"),
     RejectReason.NOT_LOCAL: (503, "no_local_replica"),
     RejectReason.LOCAL_DISABLED: (503, "no_remote_replica"),
+    RejectReason.NO_HEADROOM: (429, "rate_limit_exceeded"),
+    RejectReason.OVER_COST: (400, "cost_ceiling_exceeded"),
+    RejectReason.OTHER_ACCOUNT: (400, "reasoning_of_another_account"),
+    RejectReason.LOW_QUALITY: (503, "no_model_of_that_quality"),
+    RejectReason.RETRY_BUDGET: (503, "retry_budget_exhausted"),
 }
 REJECTS_SHOWN = 6
 
@@ -67,11 +72,21 @@ def failed(failure: Failure, replica_id: str, attempts: int) -> ErrorReply:
             f"The upstream of {replica_id} refused donut's credentials ({failure.message}). "
             "Your own key is fine: check the provider's api_key or credit in donut's config or environment."
         )
+    elif failure.kind is FailureKind.UNTRANSLATABLE:
+        message = f"The request cannot be translated into what {replica_id} speaks: {failure.message}"
     else:
         message = f"{replica_id} failed: {failure.message}"
     if attempts > 1:
         message += f" ({attempts} attempts were made, this was the last)"
     return ErrorReply(policy.client_status or failure.upstream_status or 502, policy.error_code, message, None, failure.retry_after_s)
+
+
+def retold(failure: Failure, status: int) -> ErrorReply:
+    """An upstream's word on the request itself, for a client of another dialect: its message, in a body of the client's shape."""
+    message = failure.message
+    if failure.kind is FailureKind.CONTEXT_TOO_LONG:
+        message = f"This model's maximum context length is exceeded. {message}"  # see `refused`
+    return ErrorReply(status, failure.policy.error_code, message, None, failure.retry_after_s)
 
 
 def deadline_passed(deadline_s: float) -> ErrorReply:

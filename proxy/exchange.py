@@ -8,27 +8,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import structlog
 
+from providers.codecs import UntranslatableError
 from providers.dialects import Ask, BadRequestError, Dialect, ErrorReply
 from providers.transport.port import Answer, Headers
 from proxy import errors
 from proxy.attempt import Attempt
 from proxy.body import BodyError, ClientDisconnectedError, read_body
-from proxy.demand import Steering, demand_for, read_steering
+from proxy.checkpoints import checkpoint_key
+from proxy.demand import Request, demand_for, remember
 from proxy.downstream import Downstream, Receive
 from proxy.gateway import Gateway
 from proxy.headers import header_text, to_client
 from proxy.journal.records import ExchangeRecord, Status
 from proxy.relay import Relay
 from proxy.serving import OnDisconnect, Upstream
+from proxy.steering import Steering, read_steering
+from proxy.translation import HoldingRelay, Source, Translation, translate, with_losses
 from routing import explain
 from routing.facts import Failure, FailureKind
 from routing.resolve import UnknownModel
-from routing.types import Decision, Demand, Refusal
+from routing.translation import upstream_dialect
+from routing.types import Capability, Decision, Demand, Dispatch, ModelReplica, Refusal
 
 log = structlog.get_logger("donut.exchange")
 
@@ -42,11 +48,22 @@ STOPPING = Failure(FailureKind.CLIENT_GONE, "donut was stopped in the middle of 
 
 
 class Exchange:
-    def __init__(self, gateway: Gateway, dialect: Dialect, downstream: Downstream, headers: Headers, record: ExchangeRecord) -> None:
-        """`record` has been begun; it is finished and handed over when the exchange ends."""
+    def __init__(
+        self,
+        gateway: Gateway,
+        dialect: Dialect,
+        downstream: Downstream,
+        headers: Headers,
+        record: ExchangeRecord,
+        *,
+        in_path: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`record` has been begun; it is finished and handed over when the exchange ends. `in_path`: members of the request that the path
+        says in place of the body (`Dialect.match`)."""
         self._gateway = gateway
         self._serving = gateway.serving
         self._dialect = dialect
+        self._in_path = in_path
         self._downstream = downstream
         self._headers = headers
         self._began = gateway.now()
@@ -57,12 +74,18 @@ class Exchange:
         self._attempt: Attempt | None = None
         self._decision: Decision | None = None
         self._upstream: Upstream | None = None
+        self._translation: Translation | None = None
+        """Of the attempt under way, where its replica does not speak the client's dialect."""
         self._deadline = 0
         """The ticket of the deadline while it runs."""
         self._deadline_s = 0.0
         self._is_too_late = False
         self._is_draining = False
         self._is_debug = False
+        self._checkpoint: str | None = None
+        """The digest of the client's idempotency key, where it sent one."""
+        self._resumed: frozenset[str] = frozenset()
+        """Replicas that failed under that key before, and are not to be tried again."""
         self.record = record
 
     async def run(self, receive: Receive, by_name: Mapping[bytes, bytes]) -> None:
@@ -92,6 +115,8 @@ class Exchange:
             self._gateway.in_flight -= 1
             self._gateway.draining -= self._is_draining
             self._finish()
+            # Both know this exchange: without the cycle its memory is free at once, and still in the cache for the next request.
+            self._task = self._attempt = None
 
     # Reading
 
@@ -104,23 +129,27 @@ class Exchange:
         self.record.bytes_in = len(body)
         try:
             data = _parse(body)
+            if self._in_path is not None:
+                data |= self._in_path
             ask = self._dialect.read(data, len(body))
             steering = read_steering(self._headers)
+            self._note_request(ask, steering)
+            request = Request(self._dialect, data, ask, by_name, self.record.client_key)
+            understood = demand_for(request, steering, self._serving, self._gateway.now())
         except BadRequestError as error:
             await self._refuse(errors.bad_request(error))
             return
-        demand = demand_for(self._dialect.name, ask, steering, self._serving)
-        self._note_request(ask, steering)
-        if isinstance(demand, UnknownModel):
-            await self._refuse(errors.unknown_model(demand))
+        if isinstance(understood, UnknownModel):
+            await self._refuse(errors.unknown_model(understood))
             return
-        self.record.harness = demand.harness
-        self.record.use_case = demand.use_case.value
+        remember(understood, self._serving, self._gateway.now())
+        demand = self._resume(understood.demand, by_name)
+        self._note_demand(demand)
         self._deadline_s = steering.deadline_s or self._serving.limits.deadline_s
         self._deadline = self._gateway.deadlines.start(self._deadline_s, self._deadline_passed)
         # Kept in one place until the commit and no longer: a thousand open streams must not hold a thousand prompts.
         self._prompt = (body, data)
-        del body, data
+        del body, data, request
         await self._attempts(ask, demand)
 
     def _note_request(self, ask: Ask, steering: Steering) -> None:
@@ -129,23 +158,58 @@ class Exchange:
         self.record.input_tokens_estimated = ask.input_tokens_estimated
         self._is_debug = steering.debug
 
+    def _note_demand(self, demand: Demand) -> None:
+        self.record.harness = demand.harness
+        self.record.use_case = demand.use_case.value
+        if demand.affinity_keys:
+            self.record.affinity_key = demand.affinity_keys[0]
+
+    # Checkpoints
+
+    def _resume(self, demand: Demand, by_name: Mapping[bytes, bytes]) -> Demand:
+        """Go on where an earlier request with the same idempotency key stopped."""
+        given = by_name.get(b"idempotency-key")
+        if given is None:
+            return demand
+        self._checkpoint = self.record.idempotency_key = checkpoint_key(given, self.record.client_key)
+        self._resumed = self._serving.memory.checkpoints.tried(self._checkpoint, self._gateway.now())
+        if not self._resumed:
+            return demand
+        note = f"an earlier request with this idempotency-key failed on {', '.join(sorted(self._resumed))}: the others come first"
+        return demand._replace(notes=(*demand.notes, note))
+
+    def _keep_checkpoint(self) -> None:
+        if self._checkpoint is None:
+            return
+        checkpoints = self._serving.memory.checkpoints
+        if self.record.status is Status.OK:
+            checkpoints.spend(self._checkpoint)
+        else:
+            failed = (attempt.replica_id for attempt in self.record.attempts if attempt.is_tried)
+            checkpoints.keep(self._checkpoint, self._resumed.union(failed), self._gateway.now())
+
     # Attempts
 
     async def _attempts(self, ask: Ask, demand: Demand) -> None:
         router, limits = self._serving.router, self._serving.limits
-        tried: frozenset[str] = frozenset()
+        tried = self._resumed
         last: Attempt | None = None
+        panicked = False
         while True:
-            decision = router.decide(demand, self._gateway.now(), tried)
+            decision = router.decide(demand, self._gateway.now(), tried, panicked=panicked)
+            if isinstance(decision, Refusal) and last is None and tried:
+                # All were tried under this idempotency key: the plan begins anew.
+                tried = self._resumed = frozenset()
+                decision = router.decide(demand, self._gateway.now(), tried)
             if isinstance(decision, Refusal):
                 if last is None:
                     self._decision = decision
                     await self._reply_error(errors.refused(decision), Status.REFUSED)
                 else:
-                    await self._reply_failure(last, len(tried))
+                    await self._reply_failure(last)
                 return
             self._decision = decision
-            last = Attempt(self._gateway, self._serving, decision, demand, len(tried) + 1)
+            last = Attempt(self._gateway, self._serving, decision, demand, len(self.record.attempts) + 1)
             await self._try(last, ask)
             failure = last.failure
             if failure is None or self._downstream.has_started:
@@ -153,16 +217,42 @@ class Exchange:
                 self._note_failure(failure)
                 return
             tried |= {decision.replica.id}
-            if not failure.policy.try_elsewhere or len(tried) >= limits.max_attempts or self._is_client_gone:
-                await self._reply_failure(last, len(tried))
+            panicked |= decision.evidence.panic
+            if not failure.policy.try_elsewhere or len(self.record.attempts) >= limits.max_attempts or self._is_client_gone:
+                await self._reply_failure(last)
                 return
 
     async def _try(self, attempt: Attempt, ask: Ask) -> None:
         self._attempt = attempt
         self._upstream = attempt.upstream
         self.record.attempts.append(attempt.record)
-        relay = Relay(self._downstream, self._dialect, ask, self._serving.limits, self._commit)
-        await attempt.run(self._dialect.prepare(*self._prompt, ask, attempt.upstream.replica.upstream_model), self._headers, relay)
+        if self._gateway.events.is_recording:
+            self._gateway.events.attempt_began(self.record)
+        if ask.defaults:
+            ask.is_for_reasoner = _reasons(attempt.upstream.replica)
+        dialect, replica, limits = self._dialect, attempt.upstream.replica, self._serving.limits
+        if dialect.name not in replica.dialects:
+            await self._try_translated(attempt, ask)
+            return
+        self._translation = None
+        relay = Relay(self._downstream, dialect, ask, limits, self._commit)
+        await attempt.run(dialect.prepare(*self._prompt, ask, replica.upstream_model), dialect.name, self._headers, relay)
+
+    async def _try_translated(self, attempt: Attempt, ask: Ask) -> None:
+        assert isinstance(self._decision, Dispatch)
+        spoken = upstream_dialect(self._decision.evidence.demand, attempt.upstream.replica)
+        assert spoken is not None, "the gate lets nobody pass who is not understood"
+        source = Source(self._dialect, self._prompt[1], ask, self.record.id, int(self._gateway.wall()))
+        try:
+            translation = translate(source, self._serving.dialects[spoken], attempt.upstream.replica)
+        except UntranslatableError as error:
+            attempt.refuse(error)
+            return
+        self._translation = translation
+        self._decision = with_losses(self._decision, translation)
+        del source
+        relay = HoldingRelay(self._downstream, translation.dialect, ask, self._serving.limits, self._commit)
+        await attempt.run(translation.take_body(), spoken, self._headers, relay)
 
     def _commit(self, answer: Answer) -> Headers:
         """The first content byte goes out now: no other replica may answer, and the deadline has done its work."""
@@ -170,7 +260,8 @@ class Exchange:
         self._gateway.deadlines.stop(self._deadline)
         self._prompt = NO_PROMPT
         self._attempt.committed(is_stream=self.record.stream)
-        return [*to_client(answer.headers), *self._own_headers()]
+        told = to_client(answer.headers) if self._translation is None else self._translation.headers
+        return [*told, *self._own_headers()]
 
     # Leaving
 
@@ -236,6 +327,7 @@ class Exchange:
             record.logical_model_id, record.replica_id = replica.logical_model_id, replica.id
             record.provider_id, record.tier = replica.provider_id, replica.tier.value
         record.last_decision = self._decision
+        self._keep_checkpoint()
         gateway.put(record)
 
     # Errors
@@ -258,16 +350,20 @@ class Exchange:
         else:
             self._downstream.connection.abort()
 
-    async def _reply_failure(self, attempt: Attempt, attempts: int) -> None:
+    async def _reply_failure(self, attempt: Attempt) -> None:
         """Nobody else is left to ask: what the last one said, in its own words where the request is at fault."""
         failure, refused = attempt.failure, attempt.refused
         assert failure is not None
         self.record.status = Status.UPSTREAM_ERROR
         self._note_failure(failure)
-        if refused is not None and failure.kind in PASSED_THROUGH and refused.status < 500:
-            await self._downstream.reply(refused.status, [*to_client(refused.headers), *self._own_headers()], refused.body)
+        is_passed = refused is not None and failure.kind in PASSED_THROUGH and refused.status < 500
+        if refused is None or not is_passed:
+            reply = errors.failed(failure, attempt.record.replica_id, len(self.record.attempts))
+            await self._send_error(replace(reply, param=attempt.param))
+        elif self._translation is not None:
+            await self._send_error(errors.retold(failure, refused.status))
         else:
-            await self._send_error(errors.failed(failure, attempt.record.replica_id, attempts))
+            await self._downstream.reply(refused.status, [*to_client(refused.headers), *self._own_headers()], refused.body)
 
     async def _send_error(self, reply: ErrorReply) -> None:
         headers = [(b"content-type", b"application/json"), *errors.retry_after_header(reply), *self._own_headers()]
@@ -303,7 +399,16 @@ class Exchange:
         for attempt in self.record.attempts:
             timings.append(f"queue{attempt.number};dur={attempt.queue_s * 1000:.2f}")
             timings.append(f"connect{attempt.number};dur={attempt.connect_s * 1000:.2f}")
-        return [(b"x-donut-because", header_text(words)), (b"server-timing", ", ".join(timings).encode())]
+        headers = [(b"x-donut-because", header_text(words)), (b"server-timing", ", ".join(timings).encode())]
+        if self._translation is not None and self._translation.lost:
+            headers.append((b"x-donut-lost", header_text(self._translation.lost_in_words)))
+        return headers
+
+
+def _reasons(replica: ModelReplica) -> bool:
+    """Is its model known to reason? One that nobody described is taken to do everything, and what both reasons and embeds is such a one."""
+    bits = replica.capability_bits
+    return bool(bits & Capability.REASONING) and not bits & Capability.EMBEDDINGS
 
 
 def _parse(body: bytes) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from proxy.deadlines import Deadlines
+from proxy.events import EventHub
 from proxy.journal.records import ExchangeRecord
 from proxy.serving import Serving
 
@@ -27,11 +28,16 @@ class Gateway:
         self.now = now
         self.wall = wall
         self.deadlines = Deadlines(now)
+        self.events = EventHub(now, self._model_of)
         self.in_flight = 0
         self.draining = 0
         """Answers being read to their end for accounting only, their clients gone."""
         self._id_prefix = secrets.token_hex(6)
         self._id_count = 0
+
+    def _model_of(self, replica_id: str) -> str | None:
+        replica = self.serving.router.catalog.replicas.get(replica_id)
+        return replica.logical_model_id if replica is not None else None
 
     def next_id(self) -> str:
         """A decision id: unique across processes, ordered within one. Not a secret: the API that takes it wants a key."""

@@ -1,26 +1,34 @@
-"""Which program is asking, from its User-Agent. Issue 03 teaches donut what each of them does; here it is a name for the journal."""
+"""Which program is asking. Its User-Agent says so; behind a gateway that has put its own there, its other headers or the body may."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 
-PREFIXES: tuple[tuple[str, str], ...] = (
-    ("codex", "codex"),
-    ("claude-cli", "claude-code"),
-    ("opencode", "opencode"),
-    ("qwencode", "qwen-code"),
-    ("geminicli", "gemini-cli"),
-    ("litellm", "litellm"),
-    ("openai/", "sdk"),
-    ("asyncopenai/", "sdk"),
-    ("anthropic/", "sdk"),
-    ("asyncanthropic/", "sdk"),
-    ("curl/", "curl"),
-)
+from proxy.harnesses._registry import load_harnesses
+
+UNKNOWN = "unknown"
+HARNESSES = load_harnesses()
+_PREFIXES = tuple((prefix, harness.name) for harness in HARNESSES.values() for prefix in harness.user_agents)
+_BY_HEADER = {header: harness.name for harness in HARNESSES.values() for header in harness.headers}
+_UNSURE = frozenset({UNKNOWN, *(harness.name for harness in HARNESSES.values() if harness.is_gateway)})
+_IN_BODY = tuple((harness.is_in_body, harness.name) for harness in HARNESSES.values() if harness.is_in_body is not None)
 
 
 @lru_cache(maxsize=256)
 def harness_of(user_agent: bytes | None) -> str:
-    """The harness's name, or `unknown`."""
+    """The harness's name by its User-Agent alone, or `unknown`."""
     text = (user_agent or b"").decode("latin-1").lower()
-    return next((name for prefix, name in PREFIXES if text.startswith(prefix)), "unknown")
+    return next((name for prefix, name in _PREFIXES if text.startswith(prefix)), UNKNOWN)
+
+
+def recognise(user_agent: bytes | None, headers: Mapping[bytes, bytes], data: Mapping[str, Any]) -> str:
+    """The harness's name, or `unknown`. A known User-Agent settles it: nothing else is looked at then."""
+    name = harness_of(user_agent)
+    if name not in _UNSURE:
+        return name
+    for header in headers:
+        if header in _BY_HEADER:
+            return _BY_HEADER[header]
+    return next((other for is_in_body, other in _IN_BODY if is_in_body(data)), name)

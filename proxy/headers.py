@@ -58,9 +58,14 @@ NOT_DOWNSTREAM = frozenset(
 )
 
 
-def to_upstream(headers: Headers, more: frozenset[bytes]) -> Headers:
-    """The client's headers that an upstream may see. `more` are names that its provider kind wants besides."""
-    return [(name, value) for name, value in headers if _crosses(name) or name in more]
+def to_upstream(headers: Headers, more: frozenset[bytes], defaults: tuple[tuple[bytes, bytes], ...] = ()) -> Headers:
+    """The client's headers that an upstream may see. `more` are names that its provider kind wants besides, `defaults` what the kind says
+    where the client says nothing."""
+    crossing = [(name, value) for name, value in headers if _crosses(name) or name in more]
+    if defaults:
+        said = {name for name, _ in crossing}
+        crossing += [header for header in defaults if header[0] not in said]
+    return crossing
 
 
 @lru_cache(maxsize=1024)
@@ -70,7 +75,7 @@ def _crosses(name: bytes) -> bool:
 
 def header_text(text: str) -> bytes:
     """Words as a header value: names in them come from upstreams and clients, and a header takes visible ASCII only."""
-    return "".join(char if " " <= char <= "~" else "?" for char in text).encode()
+    return "".join(char if " " <= char <= "~" else "?" for char in text.replace("→", "->")).encode()
 
 
 def to_client(headers: Headers) -> Headers:

@@ -6,12 +6,14 @@ Labels are closed vocabularies or names from config; nothing that a client can i
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from proxy.access_log import demand_of
 from proxy.gateway import Gateway
 from proxy.journal.queue import QueueState
 from proxy.journal.records import AttemptRecord, ExchangeRecord
@@ -33,6 +35,12 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._exchanges = self._counter("donut_exchanges", "Client requests, by how they ended.", "dialect", "status", "tier")
         self._attempts = self._counter("donut_attempts", "Tries on replicas, by how they ended.", "replica", "status", "failure")
+        self._decisions = self._counter(
+            "donut_decisions", "Decisions, by what the request was taken for and the tier that answered.", "tier", "use_case", "role"
+        )
+        self._refusals = self._counter("donut_refusals", "Decisions that found nobody, by the reason that stands for all.", "reason")
+        self._spillovers = self._counter("donut_spillovers", "Decisions that left the tier they were meant for.", "source", "target")
+        self._failovers = self._counter("donut_failovers", "Times that a replica was left for another, by why.", "replica", "failure")
         self._tokens = self._counter("donut_tokens", "Tokens; estimated: no upstream reported them.", "replica", "type", "source")
         self._cost = self._counter("donut_cost_usd", "Known cost in USD.", "replica")
         self._unpriced = self._counter("donut_unpriced_requests", "Attempts that used tokens whose price is unknown.", "replica")
@@ -48,10 +56,25 @@ class Metrics:
         sums: Sums = defaultdict(float)
         for record in records:
             sums[self._exchanges, (record.dialect, record.status.value, record.tier or "none")] += 1
+            if record.decision is not None:
+                self._count_decision(record, record.decision, sums)
             for attempt in record.attempts:
                 self._count_attempt(attempt, sums)
+            for attempt in record.attempts[:-1]:
+                sums[self._failovers, (attempt.replica_id, attempt.failure_kind or "none")] += 1
         for (counter, labels), amount in sums.items():
             counter.labels(*labels).inc(amount)
+
+    def _count_decision(self, record: ExchangeRecord, decision: Mapping[str, Any], sums: Sums) -> None:
+        """`decision` is `routing.explain.as_record`'s, the last one of the exchange."""
+        tier = record.tier or "none"
+        if decision["kind"] == "refusal":
+            sums[self._refusals, (decision["reason"],)] += 1
+        else:
+            sums[self._decisions, (tier, record.use_case or "none", demand_of(record).get("role") or "none")] += 1
+        spilled_from = decision.get("spilled_from")
+        if spilled_from is not None:
+            sums[self._spillovers, (spilled_from, tier)] += 1
 
     def _count_attempt(self, attempt: AttemptRecord, sums: Sums) -> None:
         replica = attempt.replica_id

@@ -9,12 +9,16 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from providers.dialects import Dialect
 from providers.ports import ProviderKind
 from providers.transport.port import Deadlines, Headers, Origin, Transport
 from proxy.auth import KeyRing
+from proxy.memory import Memory
+from routing.policies import PolicyBook
 from routing.resolve import UnknownModel, resolve
 from routing.router import Router
-from routing.types import LocalPreference, ModelReplica, Target
+from routing.turns import Classifies
+from routing.types import LocalPreference, ModelReplica, Objective, Target
 
 NAMES_REMEMBERED = 4096
 """Resolved names kept per Serving. Clients choose the names, so the table is bounded; beyond it, names are resolved anew."""
@@ -39,6 +43,8 @@ class Upstream:
     origin: Origin
     targets: Mapping[str, bytes]
     """Dialect → request target."""
+    stream_targets: Mapping[str, bytes]
+    """The same for requests that ask for a stream."""
     headers: Headers
     """Auth and static headers."""
     deadlines: Deadlines = field(default_factory=Deadlines)
@@ -67,8 +73,21 @@ class Serving:
     keys: KeyRing
     limits: Limits = field(default_factory=Limits)
     local_preference: LocalPreference = LocalPreference.PREFERRED
+    objective: Objective = Objective.AUTO
+    """What to optimise for when neither the request nor its policy says."""
+    classifier: Classifies | None = None
+    """None: nothing is classified, and what is left open gets the default tier."""
+    policies: PolicyBook = field(default_factory=PolicyBook)
+    strips_foreign_reasoning: bool = False
+    """May reasoning that nobody served can read be taken out of a request? Else the request is refused."""
+    memory: Memory = field(default_factory=Memory)
+    """Outlives this Serving, as the router's fleet does."""
     allowed_hosts: frozenset[str] | None = None
     """Host names that may be asked for; None when any is fine (a bind that is not loopback, which needs keys)."""
+    dialects: Mapping[str, Dialect] = field(default_factory=dict)
+    """By name: those into which requests may have to be translated."""
+    translations: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Dialect → others into which its requests can be translated."""
     _names: dict[str, Target | UnknownModel] = field(default_factory=dict)
 
     def resolve(self, name: str) -> Target | UnknownModel:

@@ -74,6 +74,8 @@ def exchange(number: int = 0, **changes: Any) -> ExchangeRecord:
         "decision": DECISION,
         "summary": "box/up: local and fast",
         "attempts": [attempt()],
+        "affinity_key": f"a{number:06d}",
+        "idempotency_key": f"i{number:06d}",
     }
     return ExchangeRecord(**{**fields, **changes})
 

@@ -30,6 +30,10 @@ def load_text(text: str, environ: Mapping[str, str] | None = None, name: str = "
     return parse(text, name, environ or {}, KINDS, {*catalog.models, *catalog.aliases})
 
 
+RETRIES = "routing: {retry: {budget: {min_per_second: 1000}}}"
+"""For tests in which every request fails once: that much is a flood, and the budget would rightly stop it."""
+
+
 def config_for(*ports: int, more: str = "", provider_more: str = "") -> str:
     """A config with one provider per port (`p0`, `p1` …), each serving `up-model` as the logical model `test-model`; discovery off."""
     lines = ["discovery: {local: false, environment: false}", "providers:"]

@@ -21,6 +21,7 @@ def found(environ: dict[str, str]) -> list[EnvironmentProvider]:
     ("variable", "kind"),
     [
         ("OPENAI_API_KEY", "openai"),
+        ("ANTHROPIC_API_KEY", "anthropic"),
         ("OPENROUTER_API_KEY", "openrouter"),
         ("GROQ_API_KEY", "groq"),
         ("MISTRAL_API_KEY", "mistral"),
@@ -89,9 +90,7 @@ def test_an_account_whose_owner_names_the_models_needs_config() -> None:
     assert SECRET not in repr(unused)
 
 
-@pytest.mark.parametrize("variable", ["ANTHROPIC_API_KEY", "GEMINI_API_KEY", "GOOGLE_API_KEY"])
-def test_keys_that_this_version_cannot_use_are_said(variable: str) -> None:
-    assert found({variable: SECRET}) == []
-    (unused,) = unused_keys({variable: SECRET}, KINDS)
-    assert "not supported in this version yet" in unused.reason
-    assert SECRET not in repr(unused)
+@pytest.mark.parametrize("variable", ["GEMINI_API_KEY", "GOOGLE_API_KEY"])
+def test_a_google_key_is_enough_under_either_name(variable: str) -> None:
+    (provider,) = found({variable: SECRET})
+    assert (provider.provider_id, provider.key_variable, provider.is_vendor) == ("gemini", variable, True)

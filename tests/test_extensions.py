@@ -6,6 +6,7 @@ Provider kinds have theirs in test_kinds_conformance.py.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -18,29 +19,58 @@ from hypothesis import strategies as st
 import providers.dialects
 import routing.factors
 import routing.gates
+import routing.selectors
 from config.discovery import discover
 from providers.dialects import Ask, BadRequestError, Dialect, ErrorReply
 from providers.ports import PATHS
-from routing.candidates import Candidates, Question
-from routing.factors import Factor
+from routing.candidates import Candidates, Question, Task
+from routing.factors import DemandFactor, DerivedFactor, Factor, MeasuredFactor
 from routing.facts import FailureKind
 from routing.fleet import ReplicaState
 from routing.gates import Gate
 from routing.health import Health, HealthState
-from routing.types import Capability, Demand, LocalPreference, ModelReplica, ModelTier, RejectReason
+from routing.retry import BudgetSpent
+from routing.scaling import Scale
+from routing.selectors import PROFILES, Axes, Selector
+from routing.timing import Timing
+from routing.types import (
+    Capability,
+    Demand,
+    LocalPreference,
+    LogicalModel,
+    ModelReplica,
+    ModelTier,
+    Objective,
+    Price,
+    RejectReason,
+    UseCase,
+)
 from tests.playbook import demand_for, for_model, for_replica, for_tier, replica
 
 GATES = discover(routing.gates, "GATE", Gate)
 FACTORS = discover(routing.factors, "FACTOR", Factor)
 DIALECTS = discover(providers.dialects, "DIALECT", Dialect)
 EVERY_GATE = pytest.mark.parametrize("gate", GATES.values(), ids=list(GATES))
-EVERY_FACTOR = pytest.mark.parametrize("factor", FACTORS.values(), ids=list(FACTORS))
+SELECTORS = discover(routing.selectors, "SELECTOR", Selector)
+EVERY_SELECTOR = pytest.mark.parametrize("selector", SELECTORS.values(), ids=list(SELECTORS))
+MEASURED = [factor for factor in FACTORS.values() if isinstance(factor, MeasuredFactor)]
+DERIVED = [factor for factor in FACTORS.values() if isinstance(factor, DerivedFactor)]
+PER_DEMAND = [factor for factor in FACTORS.values() if isinstance(factor, DemandFactor)]
 EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=list(DIALECTS))
 
 # Columns as a router may see them
 
 TIERS = st.sampled_from(list(ModelTier))
 TIMES = st.sampled_from([0.0, 50.0, 99.0, 100.0, 101.0, 5000.0])
+SHARES = st.floats(0, 1) | st.sampled_from([0.0, 0.25, 1.0])
+TIMINGS = st.builds(
+    Timing,
+    st.none() | st.floats(0, 1e4) | st.sampled_from([0.0, 1.0]),
+    st.none() | st.floats(1e-3, 1e5),
+    st.floats(0, 1e6),
+    st.floats(0, 1e12),
+    st.floats(-1e9, 1e9),
+)
 STATES = st.builds(
     ReplicaState,
     health=st.builds(
@@ -52,9 +82,32 @@ STATES = st.builds(
         reason=st.text(max_size=5),
     ),
     in_flight=st.integers(0, 1000),
+    waiting=st.integers(0, 1000),
     tokens_reserved=st.integers(0, 10**9),
-    ttft_s_ewma=st.none() | st.floats(0, 1e4) | st.sampled_from([0.0, 1.0]),
+    timing=TIMINGS,
+    error_rate=SHARES,
+    is_warm=st.booleans(),
+    headroom=SHARES,
+    headroom_until_s=st.none() | TIMES,
 )
+MODELS = st.builds(
+    LogicalModel,
+    st.just("m"),
+    TIERS,
+    st.lists(st.sampled_from(UseCase), max_size=3, unique=True).map(tuple),
+    quality=st.none() | SHARES,
+    output_tokens_per_s=st.none() | st.floats(0.1, 1e4),
+)
+RATES = st.none() | st.sampled_from([0.0, 0.1, 2.0, 75.0]) | st.floats(0, 1e3)
+PRICES = st.none() | st.builds(Price, RATES, RATES)
+
+
+KNOWN = {name: LogicalModel(name, ModelTier.MID, quality=quality) for name, quality in (("weak", 0.1), ("strong", 0.9))}
+"""Of the third model, nothing is known."""
+
+
+def candidates_of(replicas: list[ModelReplica], states: Sequence[ReplicaState]) -> Candidates:
+    return Candidates.of(replicas, states, KNOWN)
 
 
 @st.composite
@@ -63,11 +116,13 @@ def columns(draw: st.DrawFn) -> tuple[list[ModelReplica], list[ReplicaState]]:
     replicas = [
         replica(
             f"{provider}/{name}",
+            draw(st.sampled_from(["m", *KNOWN])),
             tier=draw(TIERS),
             is_local=draw(st.booleans()),
             dialects=tuple(draw(st.lists(st.sampled_from(sorted(DIALECTS)), min_size=1, unique=True))),
             capability_bits=draw(st.integers(0, 31)),
             context_window=draw(st.none() | st.sampled_from([1, 1000, 10**6])),
+            price=draw(PRICES),
         )
         for provider, name in ids
     ]
@@ -83,13 +138,25 @@ DEMANDS = st.builds(
     local_preference=st.sampled_from(LocalPreference),
     excluded_providers=st.frozensets(st.sampled_from("pqr")),
     stream=st.booleans(),
+    made_by=st.none() | st.sampled_from("pqr"),
+    max_cost_usd=st.none() | st.sampled_from([0.0, 0.001, 1.0]),
 )
 TRIED = st.frozensets(st.sampled_from(["p/a", "q/b", "r/c"]))
-QUESTIONS = st.builds(Question, DEMANDS, st.just(100.0), TRIED)
+QUESTIONS = st.builds(
+    Question,
+    DEMANDS,
+    st.just(100.0),
+    TRIED,
+    stage=st.sampled_from([None, for_model(), *map(for_tier, ModelTier)]),
+    unwell=st.none(),
+    bound_replica_id=st.none(),
+    quality_floors=st.sampled_from([None, {}, {ModelTier.MID: 0.5}]),
+    budget_spent=st.sampled_from([None, BudgetSpent(frozenset({"p"}), "too many retries", 107.0)]),
+)
 
 
 def well(state: ReplicaState) -> bool:
-    return state.health.health is Health.HEALTHY and state.health.limited_until_s == 0.0
+    return state.health.health is Health.HEALTHY and state.health.limited_until_s == 0.0 and state.headroom > 0.0
 
 
 # Gates
@@ -108,7 +175,7 @@ def test_names_and_orders_are_unique() -> None:
 def test_a_gate_names_candidates_once_with_a_reason(
     gate: Gate, columns: tuple[list[ModelReplica], list[ReplicaState]], question: Question
 ) -> None:
-    rejects = gate.check(Candidates.of(*columns), question)
+    rejects = gate.check(candidates_of(*columns), question)
     ids = [reject.replica_id for reject in rejects]
     assert len(set(ids)) == len(ids)
     assert set(ids) <= {each.id for each in columns[0]}
@@ -126,11 +193,11 @@ def test_a_gate_judges_each_candidate_for_itself(
 ) -> None:
     """In any order and in any company, and again when asked again."""
     order = data.draw(st.permutations(range(len(columns[0]))))
-    everyone = Candidates.of(*columns)
+    everyone = candidates_of(*columns)
     verdicts = sorted(gate.check(everyone, question))
     assert sorted(gate.check(everyone, question)) == verdicts
     assert sorted(gate.check(everyone.only(order), question)) == verdicts
-    alone = [reject for index in order for reject in gate.check(Candidates.of([columns[0][index]], [columns[1][index]]), question)]
+    alone = [reject for index in order for reject in gate.check(candidates_of([columns[0][index]], [columns[1][index]]), question)]
     assert sorted(alone) == verdicts
 
 
@@ -140,12 +207,11 @@ def test_a_gate_judges_each_candidate_for_itself(
 def test_a_healthy_fleet_makes_no_difference_to_a_gates_verdict(
     gate: Gate, columns: tuple[list[ModelReplica], list[ReplicaState]], question: Question
 ) -> None:
-    """`all_well` is a promise that a gate may use as a short cut, and nothing else."""
+    """`unwell` is a promise that a gate may use as a short cut, and nothing else."""
     replicas, states = columns
-    if all(map(well, states)):
-        assert gate.check(Candidates.of(replicas, states), question._replace(all_well=True)) == gate.check(
-            Candidates.of(replicas, states), question
-        )
+    unwell = {each.id for each, state in zip(replicas, states, strict=True) if not well(state)}
+    candidates = candidates_of(replicas, states)
+    assert gate.check(candidates, question._replace(unwell=unwell)) == gate.check(candidates, question)
 
 
 @pytest.mark.parametrize("gate", [gate for gate in GATES.values() if gate.standing], ids=lambda gate: gate.name)
@@ -167,27 +233,110 @@ def test_a_standing_gate_looks_at_nothing_that_changes(
         capability_bits=kind.capability_bits,
         local_preference=kind.local_preference,
         excluded_providers=kind.excluded_providers,
+        made_by=kind.made_by,
     )
-    later = Question(same_kind, 4000.0, other.tried)
-    assert gate.check(Candidates.of(replicas, states), one) == gate.check(Candidates.of(replicas, others[: len(replicas)]), later)
+    later = Question(same_kind, 4000.0, other.tried, one.stage, quality_floors=one.quality_floors)
+    assert gate.check(candidates_of(replicas, states), one) == gate.check(candidates_of(replicas, others[: len(replicas)]), later)
 
 
 # Factors
 
+TASKS = st.builds(Task, st.integers(0, 10**6), st.integers(0, 10**5), st.sampled_from(UseCase), st.sampled_from(Objective))
+WHO = st.builds(
+    replica,
+    st.just("p/a"),
+    tier=TIERS,
+    is_local=st.booleans(),
+    context_window=st.none() | st.sampled_from([1, 1000, 10**6]),
+    price=PRICES,
+)
 
-@EVERY_FACTOR
-@settings(max_examples=150, deadline=None)
-@given(columns=columns(), question=QUESTIONS, data=st.data())
-def test_a_factor_is_within_bounds_and_indifferent_to_order(
-    factor: Factor, columns: tuple[list[ModelReplica], list[ReplicaState]], question: Question, data: st.DataObject
+
+def test_a_factor_is_one_of_three_kinds() -> None:
+    assert len(MEASURED) + len(DERIVED) + len(PER_DEMAND) == len(FACTORS)
+    assert {source for factor in DERIVED for source in factor.sources} <= {factor.name for factor in MEASURED}
+
+
+@pytest.mark.parametrize("factor", MEASURED, ids=lambda factor: factor.name)
+@settings(max_examples=200, deadline=None)
+@given(who=WHO, model=MODELS, state=STATES, task=TASKS)
+def test_a_measured_factor_measures_the_same_twice_and_within_bounds(
+    factor: MeasuredFactor, who: ModelReplica, model: LogicalModel, state: ReplicaState, task: Task
 ) -> None:
-    candidates = Candidates.of(*columns)
-    values = list(factor.score(candidates, question))
-    assert len(values) == len(columns[0])
+    value = factor.measure(who, model, state, task)
+    assert factor.measure(who, model, state, task) == value
+    assert factor.measure(who, model, state.reading(), task) == value, "it reads what a Reading does not keep"
+    assert value is None or math.isfinite(value)
+    assert factor.scale is not Scale.AS_IS or value is None or 0.0 <= value <= 1.0
+    assert factor.noise > 0.0
+    assert 0.0 <= factor.neutral <= 1.0
+
+
+@pytest.mark.parametrize("factor", [factor for factor in MEASURED if not factor.moves], ids=lambda factor: factor.name)
+@settings(max_examples=150, deadline=None)
+@given(who=WHO, model=MODELS, states=st.tuples(STATES, STATES), task=TASKS)
+def test_a_factor_that_does_not_move_reads_no_state(
+    factor: MeasuredFactor, who: ModelReplica, model: LogicalModel, states: tuple[ReplicaState, ReplicaState], task: Task
+) -> None:
+    """It is measured once per ranking."""
+    assert factor.measure(who, model, states[0], task) == factor.measure(who, model, states[1], task)
+
+
+COLUMN_OF_THREE = st.lists(st.tuples(SHARES, SHARES, SHARES), min_size=1, max_size=8)
+
+
+@pytest.mark.parametrize("factor", DERIVED, ids=lambda factor: factor.name)
+@EVERY_SELECTOR
+@settings(max_examples=50, deadline=None)
+@given(rows=COLUMN_OF_THREE, profile=st.sampled_from(sorted(PROFILES)), data=st.data())
+def test_a_derived_factor_is_within_bounds_and_indifferent_to_order(
+    factor: DerivedFactor, selector: Selector, rows: list[tuple[float, float, float]], profile: str, data: st.DataObject
+) -> None:
+    sources = list(zip(*rows, strict=True))[: len(factor.sources)]
+    values = factor.derive(sources, selector, PROFILES[profile])
+    assert len(values) == len(rows)
     assert all(0.0 <= value <= 1.0 for value in values)
-    assert list(factor.score(candidates, question)) == values
-    order = data.draw(st.permutations(range(len(values))))
-    assert list(factor.score(candidates.only(order), question)) == [values[index] for index in order]
+    order = data.draw(st.permutations(range(len(rows))))
+    assert factor.derive([[column[i] for i in order] for column in sources], selector, PROFILES[profile]) == [values[i] for i in order]
+
+
+@pytest.mark.parametrize("factor", PER_DEMAND, ids=lambda factor: factor.name)
+@settings(max_examples=150, deadline=None)
+@given(columns=columns(), question=QUESTIONS, bound=st.none() | st.sampled_from(["p/a", "q/b", "x/y"]), data=st.data())
+def test_a_demand_factor_is_within_bounds_and_indifferent_to_order(
+    factor: DemandFactor,
+    columns: tuple[list[ModelReplica], list[ReplicaState]],
+    question: Question,
+    bound: str | None,
+    data: st.DataObject,
+) -> None:
+    question, candidates = question._replace(bound_replica_id=bound), candidates_of(*columns)
+    found = dict(factor.deviations(candidates, question))
+    assert set(found) <= set(range(len(columns[0])))
+    assert all(0.0 <= value <= 1.0 for value in [factor.neutral, *found.values()])
+    order = data.draw(st.permutations(range(len(columns[0]))))
+    assert dict(factor.deviations(candidates.only(order), question)) == {
+        position: found[index] for position, index in enumerate(order) if index in found
+    }
+
+
+# Selectors
+
+
+def test_every_objective_has_its_selector() -> None:
+    assert set(SELECTORS) == {objective.value for objective in Objective} - {Objective.AUTO.value}
+    assert [name for name, selector in SELECTORS.items() if selector.name != name] == []
+
+
+@EVERY_SELECTOR
+@settings(max_examples=150, deadline=None)
+@given(rows=COLUMN_OF_THREE, profile=st.sampled_from(sorted(PROFILES)))
+def test_whoever_is_better_at_everything_has_more_merit(selector: Selector, rows: list[tuple[float, float, float]], profile: str) -> None:
+    merits = selector.merit(Axes(*zip(*rows, strict=True)), PROFILES[profile])
+    for one, its in zip(rows, merits, strict=True):
+        for other, theirs in zip(rows, merits, strict=True):
+            if all(a >= b for a, b in zip(one, other, strict=True)):
+                assert its >= theirs - 1e-12
 
 
 # Dialects
@@ -223,8 +372,8 @@ def test_dialects_are_named_after_their_files_and_share_no_path() -> None:
     assert [name for name, dialect in DIALECTS.items() if dialect.name != name] == []
     paths = [path for dialect in DIALECTS.values() for path in dialect.paths]
     assert len(set(paths)) == len(paths)
-    assert all(re.fullmatch(r"(/[a-z0-9_]+)+", path) for path in paths)
-    assert all(dialect.paths for dialect in DIALECTS.values())
+    assert all(re.fullmatch(r"(/[a-z0-9_-]+)+", path) for path in paths)
+    assert all(dialect.paths or dialect.match is not None for dialect in DIALECTS.values())
 
 
 @EVERY_DIALECT
@@ -303,6 +452,7 @@ def test_errors_say_what_and_end_the_stream(dialect: Dialect, reply: ErrorReply)
     assert scanner.failure is not None
     assert isinstance(scanner.failure.kind, FailureKind)
     assert dialect.error_events(reply).endswith(dialect.end_events)
-    ended = dialect.new_scanner(Ask("m", True))
-    ended.feed(dialect.end_events)
-    assert ended.is_finished
+    if dialect.end_events:  # where there are none, the error event itself is the end
+        ended = dialect.new_scanner(Ask("m", True))
+        ended.feed(dialect.end_events)
+        assert ended.is_finished

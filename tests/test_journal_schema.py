@@ -52,6 +52,28 @@ async def test_an_older_journal_moves_up_with_its_rows(tmp_path: Path) -> None:
     connection.close()
 
 
+async def test_a_journal_of_version_1_learns_to_remember_conversations(tmp_path: Path) -> None:
+    """A file as donut 0.1 left it: its rows stay, and new ones are written and found beside them."""
+    await migrate(tmp_path / "j.db", *schema.MIGRATIONS[:1], donut_version="0.1")
+    connection = sqlite3.connect(tmp_path / "j.db")
+    connection.execute("INSERT INTO exchanges (id, request_id, started_at, status, total_s) VALUES ('old', 'old', 5, 'ok', 1)")
+    connection.commit()
+    connection.close()
+    store = SqliteStore(tmp_path / "j.db")
+    await store.open()
+    await store.write([exchange()])
+    old, new = await store.exchange("old"), await store.exchange("d000000")
+    bindings, checkpoints = await store.bindings(0.0, 10), await store.checkpoints(0.0, 10)
+    await store.close()
+    assert version(tmp_path / "j.db") == 2
+    assert old is not None
+    assert new is not None
+    assert (old["affinity_key"], old["idempotency_key"], old["total_s"]) == (None, None, 1)
+    assert (new["affinity_key"], new["idempotency_key"]) == ("a000000", "i000000")
+    assert [binding.key for binding in bindings] == ["a000000"]
+    assert [checkpoint.key for checkpoint in checkpoints] == ["i000000"]
+
+
 async def test_a_migration_that_fails_leaves_the_step_before(tmp_path: Path) -> None:
     await make(tmp_path / "j.db")
     with pytest.raises(sqlite3.OperationalError):
@@ -64,7 +86,7 @@ async def test_a_file_from_the_future_is_refused_by_name(tmp_path: Path) -> None
     await make(tmp_path / "j.db", donut_version="0.1")
     await migrate(tmp_path / "j.db", *schema.MIGRATIONS, ADD_COLUMN, donut_version="7.3.1")
     for opening in (SqliteStore(tmp_path / "j.db").open(), SqliteReader(tmp_path / "j.db").open()):
-        with pytest.raises(StoreError, match=r"written by donut 7\.3\.1 \(schema 2; this donut knows up to 1\)"):
+        with pytest.raises(StoreError, match=r"written by donut 7\.3\.1 \(schema 3; this donut knows up to 2\)"):
             await opening
 
 

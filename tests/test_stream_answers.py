@@ -10,7 +10,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.serving import Donut, config_for
+from tests.serving import RETRIES, Donut, config_for
 from tests.streams import End, Framing, RawClient, ask, chunk, cutting, digest, playing, recording, settle
 from tests.upstreams import ReceivedRequest, ScriptedUpstream, answer, eventually, saying
 
@@ -39,7 +39,11 @@ async def test_a_cut_at_every_byte_of_a_whole_answer_fails_over(end: End, framin
             await cutting(WHOLE[:cut], end=end, framing=framing, length=len(WHOLE))(request, writer)
 
     seen: set[int] = set()
-    async with ScriptedUpstream(handle) as one, ScriptedUpstream(handle) as two, Donut(config_for(one.port, two.port), tmp_path) as donut:
+    async with (
+        ScriptedUpstream(handle) as one,
+        ScriptedUpstream(handle) as two,
+        Donut(config_for(one.port, two.port, more=RETRIES), tmp_path) as donut,
+    ):
         async with RawClient(donut.port) as client:
             for cut in range(len(WHOLE)):
                 got = await client.ask(ask(stream=False, user=str(cut)))

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.serving import Donut, config_for
+from tests.serving import RETRIES, Donut, config_for
 from tests.streams import (
     CLEAN,
     DONE,
@@ -85,7 +85,11 @@ async def test_a1_a_cut_at_every_byte_fails_over_or_is_told_and_never_becomes_a_
 
     seen: set[int] = set()
     expected: list[str] = []
-    async with ScriptedUpstream(handle) as one, ScriptedUpstream(handle) as two, Donut(config_for(one.port, two.port), tmp_path) as donut:
+    async with (
+        ScriptedUpstream(handle) as one,
+        ScriptedUpstream(handle) as two,
+        Donut(config_for(one.port, two.port, more=RETRIES), tmp_path) as donut,
+    ):
         for cut in range(len(stream)):
             async with RawClient(donut.port) as client:
                 got = await client.ask(ask(user=str(cut)))

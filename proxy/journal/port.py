@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from proxy.checkpoints import Checkpoint
+from proxy.journal.history import Wanted
 from proxy.journal.records import ExchangeRecord
+from routing.affinity import Binding
 
 
 class JournalStore(Protocol):
@@ -29,8 +32,25 @@ class JournalStore(Protocol):
         """The newest exchanges first, without their decisions."""
         ...
 
+    async def page(self, wanted: Wanted) -> list[dict[str, Any]] | None:
+        """The exchanges that are `wanted`, newest first, without their decisions; None when its cursor is unknown."""
+        ...
+
+    async def performance(self, since: float, until: float, by: str) -> list[dict[str, Any]]:
+        """How everybody did between two epoch times, grouped by one of `replica`, `provider`, `model`: rates, percentiles, speed."""
+        ...
+
     async def calibration(self) -> dict[str, float]:
         """Logical model id → reported ÷ estimated input tokens over its recent answers that reported usage."""
+        ...
+
+    async def bindings(self, since: float, most: int) -> list[Binding]:
+        """Which replica answered each conversation last, oldest first: of the newest `most` answers that began at or after the epoch time
+        `since`. Their `bound_at_s` is an epoch time."""
+        ...
+
+    async def checkpoints(self, since: float, most: int) -> list[Checkpoint]:
+        """What exchanges that began at or after the epoch time `since` tried under idempotency keys: the newest `most`, oldest first."""
         ...
 
     async def delete_before(self, epoch_s: float, limit: int) -> int:

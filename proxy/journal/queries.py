@@ -101,6 +101,22 @@ WITH newest AS (
 SELECT model, 1.0 * sum(reported) / sum(estimated) AS ratio FROM ranked WHERE age <= 200 GROUP BY model
 """
 
+# Bounded by `most` of the newest answers. Of each conversation the latest one counts: beside max() SQLite takes other columns from its row.
+BINDINGS = """
+SELECT affinity_key, replica_id, client_key, max(ended_at) AS ended_at FROM (
+    SELECT affinity_key, replica_id, client_key, started_at + total_s AS ended_at FROM exchanges
+    WHERE started_at >= :since AND affinity_key IS NOT NULL AND status = 'ok' ORDER BY started_at DESC LIMIT :most
+) GROUP BY affinity_key ORDER BY ended_at
+"""
+
+# One row per attempt that failed and may not be tried again (`AttemptRecord.is_tried`), one without a replica for an exchange without any.
+CHECKPOINTS = """
+SELECT e.idempotency_key, a.replica_id, e.status = 'ok' AS is_success, e.started_at + e.total_s AS ended_at
+FROM exchanges AS e LEFT JOIN attempts AS a
+    ON a.exchange_id = e.id AND a.status <> 'ok' AND coalesce(a.failure_kind, '') <> 'bad_request'
+WHERE e.idempotency_key IS NOT NULL AND e.started_at >= :since ORDER BY e.started_at DESC, a.number LIMIT :most
+"""
+
 DELETE_BEFORE = "DELETE FROM exchanges WHERE rowid IN (SELECT rowid FROM exchanges WHERE started_at < ? ORDER BY started_at LIMIT ?)"
 
 

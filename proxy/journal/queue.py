@@ -265,5 +265,5 @@ def _size(record: ExchangeRecord) -> int:
     size = _RECORD_BYTES + _ATTEMPT_BYTES * len(record.attempts)
     if record.last_decision is not None:
         evidence = record.last_decision.evidence
-        size += _CANDIDATE_BYTES * len(evidence.candidates) + _REJECT_BYTES * len(evidence.rejected)
+        size += _CANDIDATE_BYTES * evidence.size + _REJECT_BYTES * len(evidence.rejected)
     return size

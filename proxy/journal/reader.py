@@ -13,8 +13,10 @@ from typing import Any
 
 import aiosqlite
 
-from proxy.journal import queries, schema
+from proxy.checkpoints import Checkpoint
+from proxy.journal import history, queries, schema
 from proxy.journal.port import StoreError
+from routing.affinity import Binding
 
 _BUSY_S = 2.0
 """A reader waits for nobody in WAL mode, except while the last writer closes the file or the first one recovers it."""
@@ -59,8 +61,26 @@ class SqliteReader:
     async def recent(self, limit: int) -> list[dict[str, Any]]:
         return [queries.exchange_dict(row) for row in await self._rows(queries.RECENT, (limit,))]
 
+    async def page(self, wanted: history.Wanted) -> list[dict[str, Any]] | None:
+        """See the port."""
+        if wanted.before is not None and not await self._rows(history.KNOWN, (wanted.before,)):
+            return None
+        return [queries.exchange_dict(row) for row in await self._rows(*history.page(wanted))]
+
+    async def performance(self, since: float, until: float, by: str) -> list[dict[str, Any]]:
+        """One dict per group, with the columns that `history.PERFORMANCE` selects; milliseconds and tokens per second."""
+        return [dict(row) for row in await self._rows(history.PERFORMANCE[by], {"since": since, "until": until})]
+
     async def calibration(self) -> dict[str, float]:
         return {row["model"]: row["ratio"] for row in await self._rows(queries.CALIBRATION, ())}
+
+    async def bindings(self, since: float, most: int) -> list[Binding]:
+        rows = await self._rows(queries.BINDINGS, {"since": since, "most": most})
+        return [Binding(row["affinity_key"], row["replica_id"], row["client_key"], row["ended_at"]) for row in rows]
+
+    async def checkpoints(self, since: float, most: int) -> list[Checkpoint]:
+        rows = await self._rows(queries.CHECKPOINTS, {"since": since, "most": most})
+        return [Checkpoint(row["idempotency_key"], row["replica_id"], bool(row["is_success"]), row["ended_at"]) for row in reversed(rows)]
 
     async def close(self) -> None:
         """Safe to call again, and on a reader that never opened."""

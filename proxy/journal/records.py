@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from routing import explain
+from routing.facts import FailureKind
 from routing.types import Decision, Usage
 
 
@@ -52,6 +53,11 @@ class AttemptRecord:
     """None when the price is unknown: never zero for want of a price."""
     price_version: str | None = None
 
+    @property
+    def is_tried(self) -> bool:
+        """Did it fail in a way that another replica might not? The request's own faults are the same everywhere."""
+        return self.status is not Status.OK and self.failure_kind != FailureKind.BAD_REQUEST
+
 
 @dataclass(slots=True)
 class ExchangeRecord:
@@ -85,10 +91,14 @@ class ExchangeRecord:
     summary: str = ""
     """The decision in one line of English."""
     attempts: list[AttemptRecord] = field(default_factory=list)
+    affinity_key: str | None = None
+    """The digest under which the conversation is remembered."""
+    idempotency_key: str | None = None
+    """The digest of the client's key."""
 
     def describe(self) -> None:
         """Fill `decision` and `summary` from `last_decision`."""
         if self.last_decision is not None:
             self.decision = explain.as_record(self.last_decision)
-            self.summary = explain.in_words(self.last_decision, self.decision["selected_because"])
+            self.summary = explain.in_words(self.last_decision, self.decision.get("selected_because"))
             self.last_decision = None

@@ -20,7 +20,7 @@ Row = tuple[Any, ...]
 EXCHANGE_COLUMNS = (
     "id, request_id, started_at, dialect, requested_model, harness, client_key, stream, input_tokens_estimated, status, "
     "http_status, logical_model_id, replica_id, provider_id, tier, use_case, error_code, error_message, total_s, bytes_in, "
-    "bytes_out, summary, decision"
+    "bytes_out, affinity_key, idempotency_key, summary, decision"
 )
 ATTEMPT_COLUMNS = (
     "exchange_id, number, replica_id, provider_id, upstream_model, started_at, status, failure_kind, failure_message, "
@@ -59,6 +59,8 @@ def exchange_row(record: ExchangeRecord) -> Row:
         record.total_s,
         record.bytes_in,
         record.bytes_out,
+        record.affinity_key,
+        record.idempotency_key,
         record.summary,
         None if record.decision is None else decision_text(record.decision),
     )

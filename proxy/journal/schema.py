@@ -52,7 +52,15 @@ _CREATE_TABLES: Migration = (
     "CREATE INDEX exchanges_by_request ON exchanges (request_id) WHERE request_id <> id",
 )
 
-MIGRATIONS: tuple[Migration, ...] = (_CREATE_TABLES,)
+# What a restart must not forget: which replica a conversation is with, and what an idempotency key has tried. Both are digests. The index
+# holds only rows that carry an idempotency key: few clients send one.
+_REMEMBER_CONVERSATIONS: Migration = (
+    "ALTER TABLE exchanges ADD COLUMN affinity_key TEXT",
+    "ALTER TABLE exchanges ADD COLUMN idempotency_key TEXT",
+    "CREATE INDEX exchanges_by_idempotency ON exchanges (started_at) WHERE idempotency_key IS NOT NULL",
+)
+
+MIGRATIONS: tuple[Migration, ...] = (_CREATE_TABLES, _REMEMBER_CONVERSATIONS)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

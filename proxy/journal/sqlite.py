@@ -17,11 +17,13 @@ from typing import Any
 
 import aiosqlite
 
-from proxy.journal import queries, rows, schema
+from proxy.checkpoints import Checkpoint
+from proxy.journal import history, queries, rows, schema
 from proxy.journal.bulk import BulkConnection
 from proxy.journal.port import StoreError
 from proxy.journal.reader import SqliteReader, store_errors
 from proxy.journal.records import ExchangeRecord
+from routing.affinity import Binding
 
 _OPEN_BUSY_S = 5.0
 """At start another worker may be migrating: wait for it."""
@@ -85,8 +87,20 @@ class SqliteStore:
     async def recent(self, limit: int) -> list[dict[str, Any]]:
         return await self._reader.recent(limit)
 
+    async def page(self, wanted: history.Wanted) -> list[dict[str, Any]] | None:
+        return await self._reader.page(wanted)
+
+    async def performance(self, since: float, until: float, by: str) -> list[dict[str, Any]]:
+        return await self._reader.performance(since, until, by)
+
     async def calibration(self) -> dict[str, float]:
         return await self._reader.calibration()
+
+    async def bindings(self, since: float, most: int) -> list[Binding]:
+        return await self._reader.bindings(since, most)
+
+    async def checkpoints(self, since: float, most: int) -> list[Checkpoint]:
+        return await self._reader.checkpoints(since, most)
 
     async def delete_before(self, epoch_s: float, limit: int) -> int:
         """See the port. Also gives a bounded piece of a mostly empty file back to the file system."""

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from scripts.benchmark import decide, translate
 from scripts.benchmark.contestants import CACHE, PREPARE, ROOT, Contestant, UnavailableError
 from scripts.benchmark.report import Figures, Result, as_json, markdown
 from scripts.benchmark.workload import KEY, PATH, WORKLOADS, Workload, mistake, request_body
@@ -198,13 +199,58 @@ def machine() -> dict[str, Any]:
     }
 
 
+def decisions(json_file: str | None) -> None:
+    """The router alone, on whatever core it gets."""
+    figures = [decide.measure(size) for size in decide.SIZES]
+    print(f"One decision, {', '.join(f'{key} {value}' for key, value in machine().items())}\n\n{decide.markdown(figures)}")
+    if json_file:
+        report = {"machine": machine(), "decide": [each._asdict() for each in figures]}
+        Path(json_file).write_text(json.dumps(report, indent=2) + "\n")
+
+
+def translations(json_file: str | None) -> None:
+    """The codecs alone, beside other translators. Exits with 1 when donut is over its budget."""
+    given = translate.corpus()
+    donut = translate.measure_donut(given)
+    results, skipped = [donut], dict[str, str]()
+    with tempfile.TemporaryDirectory(prefix="donut-bench-") as folder:
+        peers = {"linguafranca": translate.measure_linguafranca(given), "litellm": translate.measure_litellm(given, Path(folder))}
+    for name, found in peers.items():
+        if isinstance(found, str):
+            skipped[name] = found
+        else:
+            results.append(found)
+    about = ", ".join(f"{key} {value}" for key, value in machine().items())
+    print(f"CPU per translated event and per translated request, {about}\n\n{translate.markdown(results, skipped)}")
+    if json_file:
+        figures = [
+            {
+                "name": each.name,
+                "per_event_us": {" ".join(key): us for key, us in each.per_event.items()},
+                "per_request_us": {" ".join(key): us for key, us in each.per_request.items()},
+            }
+            for each in results
+        ]
+        Path(json_file).write_text(json.dumps({"machine": machine(), "translate": figures, "skipped": skipped}, indent=2) + "\n")
+    if over := translate.over_budget(donut):
+        sys.exit("bench: over budget: " + "; ".join(over))
+
+
 def main() -> None:
     names = list(PREPARE)
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure donut and its peers in front of the same mock upstream.")
     parser.add_argument("--quick", action="store_true", help="one short round each: rough figures in a minute")
     parser.add_argument("--only", metavar="NAMES", help=f"comma-separated, of: {', '.join(names)}")
+    parser.add_argument("--decide", action="store_true", help="measure the router alone: one decision over 1, 50 and 500 replicas")
+    parser.add_argument("--translate", action="store_true", help="measure the codecs alone: one streamed event, one request of 64 KB")
     parser.add_argument("--json", metavar="FILE", help="write all figures there")
     options = parser.parse_args()
+    if options.decide:
+        decisions(options.json)
+        return
+    if options.translate:
+        translations(options.json)
+        return
     wanted = options.only.split(",") if options.only else names
     if unknown := [name for name in wanted if name not in PREPARE]:
         parser.error(f"unknown contestant {', '.join(unknown)}; there are: {', '.join(names)}")

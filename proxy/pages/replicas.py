@@ -1,0 +1,74 @@
+"""`GET /api/replicas`: what donut believes about every replica right now, and why. Looks only: belief changes by decisions and facts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from proxy.gateway import Gateway
+from proxy.pages import _query as query
+from proxy.site import Pages, Site, as_json, get
+from proxy.when import iso
+from routing.fleet import ReplicaState
+from routing.health import Health
+from routing.types import ModelReplica, capability_names
+
+
+async def replicas(site: Site, request: Request) -> Response:
+    query.known_only(request, ())
+    gateway = site.gateway
+    router = gateway.serving.router
+    rows = [_row(replica, router.fleet.state(replica.id), gateway) for replica in router.catalog.replicas.values()]
+    return as_json({"object": "list", "data": rows, "in_flight": gateway.in_flight, "open_reservations": router.fleet.open_reservations})
+
+
+def _row(replica: ModelReplica, state: ReplicaState, gateway: Gateway) -> dict[str, Any]:
+    return {
+        "id": replica.id,
+        "logical_model_id": replica.logical_model_id,
+        "provider_id": replica.provider_id,
+        "tier": replica.tier.value,
+        "local": replica.is_local,
+        **_health(state, gateway),
+        "in_flight": state.in_flight,
+        "waiting": state.waiting,
+        "tokens_reserved": state.tokens_reserved,
+        "ttft_ms": None if state.timing.ttft_s_ewma is None else round(state.timing.ttft_s_ewma * 1000, 1),
+        "tokens_per_s": state.timing.tokens_per_s_ewma,
+        "error_rate": round(state.error_rate, 4),
+        "warm": state.is_warm,
+        "headroom": state.headroom,
+        "dialects": replica.dialects,
+        "capabilities": capability_names(replica.capability_bits),
+        "context_window": replica.context_window,
+        "price": None if replica.price is None else {"input": replica.price.input, "output": replica.price.output},
+    }
+
+
+def _health(state: ReplicaState, gateway: Gateway) -> dict[str, Any]:
+    """`state` is one word; `until` is when it may change by itself, None when it waits for nothing but time's next request.
+
+    A rate limit comes first where both hold: it says no even to a probe.
+    """
+    health, now_s = state.health, gateway.now()
+    said, reason, until_s = health.health.value, health.reason or None, None
+    if health.limited_until_s > now_s:
+        said, reason, until_s = "rate_limited", health.limit_reason, health.limited_until_s
+    elif state.headroom <= 0.0 and (state.headroom_until_s is None or state.headroom_until_s > now_s):
+        said, reason, until_s = "no_headroom", "its tightest limit is used up", state.headroom_until_s
+    elif health.health is Health.EJECTED and health.ejected_until_s > now_s:
+        until_s = health.ejected_until_s
+    elif health.health is Health.EJECTED:
+        said = Health.PROBATION.value  # the next decision will see that its time is over
+    return {
+        "state": said,
+        "reason": reason,
+        "until": None if until_s is None else iso(gateway.wall() + until_s - now_s),
+        "failures": {"consecutive": health.consecutive_failures, "total": state.failed, "ejections": health.ejections},
+        "finished": state.finished,
+    }
+
+
+PAGES = Pages((get("/api/replicas", replicas),))
