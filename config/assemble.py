@@ -6,15 +6,16 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from config.classifier import load_classifier
-from config.policies import Names, policy_book
+from config.clients import Clients, clients_of
+from config.embedding import classifier_for
+from config.headroom import limits_of
+from config.policies import Names, policy_book, with_clients
 from config.settings import Settings
 from config.sources import Source
 from config.transports import Transports
 from providers.dialects import Dialect
 from providers.loopback import is_loopback
 from providers.transport.port import Origin, Transport
-from proxy.auth import KeyRing
 from proxy.guard import LOOPBACK_HOSTS
 from proxy.headers import header_text
 from proxy.memory import Memory
@@ -48,10 +49,17 @@ class Parts:
 
 
 def assemble(
-    settings: Settings, sources: Iterable[Source], parts: Parts, fleet: Fleet | None = None, memory: Memory | None = None
+    settings: Settings,
+    sources: Iterable[Source],
+    parts: Parts,
+    fleet: Fleet | None = None,
+    memory: Memory | None = None,
+    *,
+    clients: Clients | None = None,
 ) -> Serving:
     """`sources` in order of precedence: the first to name a replica id has it. `fleet` and `memory` carry over what is believed about
-    replicas and remembered of conversations."""
+    replicas and remembered of conversations. `clients`: who has a key; None: those of `settings`."""
+    clients = clients if clients is not None else clients_of(settings)
     models: dict[str, LogicalModel] = {}
     replicas: list[ModelReplica] = []
     upstreams: dict[str, Upstream] = {}
@@ -64,7 +72,8 @@ def assemble(
                 upstreams[replica.id] = _upstream(source, replica, parts.transports.of(source))
     routing = settings.routing
     named_only = parts.named_only - {model.id for model in settings.models}
-    book = policy_book(settings, Names(models, upstreams, parts.aliases))
+    book = with_clients(policy_book(settings, Names(models, upstreams, parts.aliases)), clients.policies)
+    limits = limits_of(settings, clients.keys)
     catalog = Catalog.build(
         models,
         replicas,
@@ -86,19 +95,22 @@ def assemble(
             profile=routing.profile,
             retry=RetryLimits(routing.retry.budget.share, routing.retry.budget.min_per_second),
             quality_floors=routing.quality_floor,
+            limits=limits,
         ),
         upstreams=upstreams,
-        keys=KeyRing((key.name, key.key.get_secret_value()) for key in settings.server.api_keys),
+        keys=clients.ring,
         limits=_limits(settings),
         local_preference=routing.local_preference,
         objective=routing.objective,
-        classifier=DefaultsTo(load_classifier(Profile(routing.profile)), routing.default_tier),
+        classifier=DefaultsTo(classifier_for(Profile(routing.profile), routing.classifier.embed), routing.default_tier),
         policies=book,
         strips_foreign_reasoning=routing.foreign_reasoning == "strip",
         memory=memory if memory is not None else Memory(),
         allowed_hosts=_allowed_hosts(settings),
         dialects=parts.dialects,
         translations=translations(parts.dialects),
+        clients=clients.terms,
+        tells_limits=bool(limits.limits),
     )
 
 
@@ -153,6 +165,7 @@ def _limits(settings: Settings) -> Limits:
         prelude_events=routing.prelude.events,
         prelude_bytes=routing.prelude.bytes,
         prelude_s=routing.prelude.seconds,
+        keepalive_s=routing.keepalive.seconds,
         deadline_s=NO_DEADLINE_S if routing.deadline_seconds is None else routing.deadline_seconds,
         max_attempts=routing.retry.max_attempts,
     )

@@ -28,15 +28,15 @@ def announce(runtime: Runtime, config_path: Path | None, console: Console) -> No
             url=f"{url}/v1",
             simulated=runtime.is_simulated,
             config=str(config_path) if config_path else None,
-            journal=str(runtime.journal_path),
+            journal=str(runtime.journal_place),
             models=sorted(runtime.gateway.serving.router.catalog.replicas_by_model),
         )
         return
     console.print(f"\ndonut listens on {url}", style="bold")
     console.print(f"  config   {config_path or 'none: embedded defaults'}")
-    console.print(f"  journal  {runtime.journal_path}")
+    console.print(f"  journal  {runtime.journal_place}")
     _print_sources(runtime, console)
-    _print_lines(url, "your-donut-key" if server.api_keys else "anything", console)
+    _print_lines(url, "anything" if runtime.gateway.serving.keys.is_open else "your-donut-key", console)
 
 
 def _print_sources(runtime: Runtime, console: Console) -> None:

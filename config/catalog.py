@@ -1,7 +1,7 @@
-"""The shipped catalog: logical models, their other names, and who sells them at which price. Data in, values out; built by
-`scripts/build-catalog` and read once per process.
+"""The shipped catalog: logical models, their other names, and who sells them. Data in, values out; built by `scripts/build-catalog` and
+read once per process.
 
-Prices are list prices of the plain lane. A price that depends on the prompt's length or the hour is shipped as its base figure. A
+Prices are the ledger's (`config/ledger/snapshot.py`), which is read when the first one is asked for: a fleet of local models needs none. A
 model's quality is derived from published benchmarks (`scripts/catalog_quality.py` says how) and absent where there are none; speeds
 are not shipped, since no source with a licence for it has them.
 """
@@ -17,6 +17,9 @@ from typing import Any
 
 import orjson
 
+from config.ledger.snapshot import load_snapshot
+from routing.ledger.book import Book
+from routing.ledger.readings import entry_key
 from routing.naming import index_names
 from routing.types import LogicalModel, ModelTier, Price, UseCase
 
@@ -30,8 +33,6 @@ class Offering:
     upstream_model: str
     logical_model_id: str
     context_window: int | None
-    price: Price | None
-    """None when no source has one."""
     curated: bool
     """Does the catalog vouch for the model's tier? Otherwise size or price suggested it: good for being named, poor for being chosen."""
 
@@ -52,7 +53,8 @@ class ShippedCatalog:
     local_names: Mapping[str, str]
     """Normalised local name → logical id, as `routing.naming.match_logical` takes it. Open models only."""
     _offered: Mapping[str, tuple[Offering, ...]]
-    _prices: Mapping[tuple[str, str], Price]
+    _book: Book | None = None
+    """The ledger to ask for prices; None = the shipped one."""
 
     def offerings(self, catalog_provider_id: str) -> list[Offering]:
         """What the provider sells today, one name per model, curated models first. Empty for a provider the catalog lacks."""
@@ -60,7 +62,14 @@ class ShippedCatalog:
 
     def price(self, catalog_provider_id: str, upstream_model: str) -> Price | None:
         """The price of any name of the provider, retired ones and special lanes included; None when unknown, which is not free."""
-        return self._prices.get((catalog_provider_id, upstream_model))
+        book = self._book if self._book is not None else shipped_book()
+        return book.price(entry_key(catalog_provider_id, upstream_model))
+
+
+@functools.cache
+def shipped_book() -> Book:
+    """The ledger of the package alone. About 15 ms the first time, nothing afterwards."""
+    return Book(load_snapshot().sheets)
 
 
 @functools.cache
@@ -81,15 +90,11 @@ def parse_catalog(data: Mapping[str, Any]) -> ShippedCatalog:
     models = {model_id: _model(model_id, row) for model_id, row in data["models"].items()}
     curated = frozenset(model_id for model_id, row in data["models"].items() if row.get("curated"))
     offered: dict[str, tuple[Offering, ...]] = {}
-    prices: dict[tuple[str, str], Price] = {}
     for provider, rows in data["offerings"].items():
         current: list[Offering] = []
-        for upstream, model_id, flags, window, *figures in rows:
-            price = _price(figures, f"catalog:{version}")
-            if price is not None:
-                prices[provider, upstream] = price
+        for upstream, model_id, flags, window in rows:
             if flags & _PRIMARY and not flags & _RETIRED:
-                current.append(Offering(upstream, model_id, window, price, model_id in curated))
+                current.append(Offering(upstream, model_id, window, model_id in curated))
         offered[provider] = tuple(sorted(current, key=lambda offering: not offering.curated))
     return ShippedCatalog(
         version=version,
@@ -99,7 +104,6 @@ def parse_catalog(data: Mapping[str, Any]) -> ShippedCatalog:
         aliases=MappingProxyType(dict(data["aliases"])),
         local_names=MappingProxyType(index_names((name, model_id) for name, model_id in data["local_names"])),
         _offered=MappingProxyType(offered),
-        _prices=MappingProxyType(prices),
     )
 
 
@@ -113,11 +117,3 @@ def _model(model_id: str, row: Mapping[str, Any]) -> LogicalModel:
         max_output=row.get("output"),
         quality=row.get("quality"),
     )
-
-
-def _price(figures: list[float | None], version: str) -> Price | None:
-    """`figures` are input, output, cache read, cache write; trailing ones may be missing."""
-    if all(figure is None for figure in figures):
-        return None
-    padded: list[float | None] = [*figures, None, None, None, None]
-    return Price(padded[0], padded[1], padded[2], padded[3], version)

@@ -28,7 +28,8 @@ def wants_listing(provider: ProviderSettings, kind: ProviderKind) -> bool:
 async def list_models(provider: ProviderSettings, kind: ProviderKind, timeout_s: float = TIMEOUT_S) -> list[str] | None:
     """The names under `GET {base_url}/models`; None when it does not answer as OpenAI's would."""
     key = provider.api_key.get_secret_value() if provider.api_key is not None else None
-    headers = [*(kind.auth(key) if key else []), *((name.encode(), text.encode()) for name, text in provider.headers.items())]
+    told = [(name.encode(), text.encode()) for name, text in provider.headers.items()]
+    headers = dict([*kind.default_headers, *(kind.auth(key) if key else []), *told])
     verify = provider.ca_file or provider.verify
     base_url = provider.base_url or kind.base_url
     try:

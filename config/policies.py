@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.resources
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from config.document import read_document
 from config.routing_settings import PolicySettings, RuleSettings
@@ -58,6 +58,12 @@ def policy_book(settings: Settings, names: Names | None = None) -> PolicyBook:
         default=settings.routing.policy,
         by_client={key.name: key.policy for key in settings.server.api_keys if key.policy is not None},
     )
+
+
+def with_clients(book: PolicyBook, policies: Mapping[str, str]) -> PolicyBook:
+    """`book`, with the policies that keys have which the settings do not know. One whose policy is gone has the others' default."""
+    known = {name: policy for name, policy in policies.items() if policy in book.policies}
+    return replace(book, by_client={**known, **book.by_client}) if known else book
 
 
 def _policy(item: PolicySettings, names: Names) -> Policy:

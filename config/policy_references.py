@@ -33,12 +33,12 @@ def policy_problems(document: Document, known_models: Collection[str]) -> Iterat
     yield from repeated(document, ("policies",), "name", str.lower)
     yield from _models(document, known_models)
     yield from _policy_names(document)
-    yield from _key_names(document)
 
 
 def policy_warnings(document: Document) -> Iterator[Problem]:
     yield from _task_types(document)
     yield from _harnesses(document)
+    yield from _key_names(document)
     yield from _unreachable_rules(document)
 
 
@@ -76,7 +76,7 @@ def _key_names(document: Document) -> Iterator[Problem]:
         pattern = text(rule, "key")
         if pattern and not any(fnmatchcase(name, pattern) for name in names):
             path = ("routing", "rules", index, "key")
-            hint = did_you_mean(pattern, names) or "give it a name there: `{name: …, key: …}`"
+            hint = did_you_mean(pattern, names) or "give it a name there: `{name: …, key: …}`, or make one: donut keys add"
             yield document.problem(path, f"no key in server.api_keys is named `{shown(document, path, pattern)}`", hint)
 
 

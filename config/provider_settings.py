@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from config.section import Amount, Seconds, Section, refuse, refuse_name
+from config.limit_settings import Ceiling, Portion, Window
+from config.price_settings import PriceSettings
+from config.section import Seconds, Section, refuse, refuse_name
 
-Window = Literal["minute", "hour", "5h", "day", "week", "month"]
 DialectName = Literal["chat", "responses", "compact", "messages", "gemini", "embeddings", "completions"]
 CapabilityName = Literal["tools", "json", "vision", "reasoning", "embeddings"]
 
@@ -41,19 +42,6 @@ def check_url(value: str) -> str:
     return value.rstrip("/")
 
 
-class PriceSettings(Section):
-    """USD per 1M tokens. A figure that is left out is unknown, which is not the same as free."""
-
-    input: Amount | None = None
-    """Prompt tokens that no cache had."""
-    output: Amount | None = None
-    """Answer tokens, reasoning included."""
-    cache_read: Amount | None = None
-    """Prompt tokens that the provider's cache had."""
-    cache_write: Amount | None = None
-    """Prompt tokens that were written into the provider's cache."""
-
-
 class ProviderModel(Section):
     """One model that a provider offers."""
 
@@ -67,23 +55,6 @@ class ProviderModel(Section):
     """Tokens of prompt and answer together, where this provider differs from the model."""
     capabilities: tuple[CapabilityName, ...] | None = None
     """What it can do here, where this provider differs from the model."""
-
-
-class Ceiling(Section):
-    """The most that may be used in one rolling window. Read and checked, but not enforced in this version."""
-
-    tokens: int | None = Field(default=None, gt=0)
-    """Input and output together."""
-    requests: int | None = Field(default=None, gt=0)
-    """Attempts."""
-    cost: Amount | None = None
-    """USD."""
-
-    @model_validator(mode="after")
-    def _limits_something(self) -> Ceiling:
-        if self.tokens is None and self.requests is None and self.cost is None:
-            refuse("names no limit; give tokens, requests or cost")
-        return self
 
 
 class TimeoutSettings(Section):
@@ -115,7 +86,9 @@ class ProviderSettings(Section):
     models: tuple[ProviderModel, ...] = ()
     """What it offers; empty = what the provider lists itself, or the shipped catalog."""
     headroom: Mapping[Window, Ceiling] = Field(default_factory=dict)
-    """Ceilings per rolling window."""
+    """Ceilings per window: this account is not asked beyond them."""
+    reserve: Portion = 0
+    """Share of its limits, configured or reported, that is kept for what does not pass through donut: 0.2 or 20%."""
     timeouts: TimeoutSettings = TimeoutSettings()
     """How long to wait for it."""
     proxy: str | None = Field(default=None, repr=False)

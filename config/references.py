@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path as FilePath
 
+from config.adapter_references import adapter_warnings
 from config.document import Document
+from config.embedding import embed_findings
+from config.limit_references import limit_warnings
 from config.policy_references import known_policies, policy_problems, policy_warnings
 from config.problems import Path, Problem, did_you_mean
 from config.reading import client_keys, declared_names, items, listed, mapping, repeated, shown, text
@@ -27,7 +30,8 @@ def bind_problem(host: str, keys: Collection[str]) -> str | None:
     """Why a server on `host` without any of `keys` must not start, or None. `donut serve --host` asks it too."""
     if keys or is_loopback(host):
         return None
-    return f"refused: {host or 'an empty host'} can be reached from other machines; set server.api_keys or bind 127.0.0.1"
+    why = f"refused: {host or 'an empty host'} can be reached from other machines"
+    return f"{why}; set server.api_keys or bind 127.0.0.1 (`donut keys add` makes a key)"
 
 
 def key_problem(host: str, key: str) -> str | None:
@@ -42,36 +46,40 @@ def key_problem(host: str, key: str) -> str | None:
 
 
 def check_references(
-    document: Document, kinds: Mapping[str, ProviderKind], known_models: Collection[str], factors: Collection[str] | None
+    document: Document,
+    kinds: Mapping[str, ProviderKind],
+    known_models: Collection[str],
+    factors: Collection[str] | None,
+    made_keys: Collection[str] = (),
 ) -> tuple[list[Problem], list[Problem]]:
-    """(problems, warnings) of a whole document."""
+    """(problems, warnings) of a whole document. `made_keys`: names of client keys that are kept elsewhere."""
+    embed_problems, embed_warnings = embed_findings(document)
     problems = [
-        *_server(document),
+        *_server(document, made_keys),
         *_duplicates(document),
         *_providers(document, kinds),
         *_rewrites(document, known_models),
         *_weights(document, factors),
         *policy_problems(document, known_models),
+        *embed_problems,
     ]
-    return problems, [*_unspoken(document, kinds), *_unknown_models(document, known_models), *policy_warnings(document)]
+    warnings = [
+        *_unspoken(document, kinds),
+        *_unknown_models(document, known_models),
+        *policy_warnings(document),
+        *limit_warnings(document, known_models),
+        *adapter_warnings(document),
+        *embed_warnings,
+    ]
+    return problems, warnings
 
 
-def unenforced(document: Document) -> Iterator[Problem]:
-    """A warning for each key that this version reads but does not act on: silence would be taken for protection."""
-    for index, _ in items(document.data, "budgets"):
-        yield document.problem(("budgets", index), "not enforced in this version of donut: nothing is degraded or refused")
-    for index, provider in items(document.data, "providers"):
-        for window in mapping(provider, "headroom"):
-            path = ("providers", index, "headroom", window)
-            yield document.problem(path, "not enforced in this version of donut: this ceiling stops nothing")
-
-
-def _server(document: Document) -> Iterator[Problem]:
+def _server(document: Document, made_keys: Collection[str]) -> Iterator[Problem]:
     server = mapping(document.data, "server")
     host = text(server, "host") or ServerSettings().host
     secrets = client_keys(server)
     unknown = any(hole[:1] == ("server",) for hole in document.unresolved)
-    refusal = None if unknown else bind_problem(host, [secret for _, secret, _ in secrets])
+    refusal = None if unknown else bind_problem(host, [*made_keys, *(secret for _, secret, _ in secrets)])
     if refusal:
         yield document.problem(("server", "host"), refusal)
     first_of: dict[str, int] = {}

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from config.classifier_settings import ClassifierSettings
 from config.section import Amount, Seconds, Section, refuse
 from routing.resolve import NAMES_THAT_STEER
 from routing.types import CallRole, LocalPreference, ModelTier, Objective, UseCase
@@ -28,6 +29,13 @@ class PreludeSettings(Section):
     """Bytes of such events."""
     seconds: float = Field(default=20, ge=0)
     """Time since the first of them."""
+
+
+class KeepAliveSettings(Section):
+    """What a client sees while a stream is silent. Which sign it is depends on dialect and harness; some get none."""
+
+    seconds: float = Field(default=15, ge=0, le=3600)
+    """Silence until a sign of life, and from one to the next; 0 = never."""
 
 
 class RetryBudgetSettings(Section):
@@ -79,6 +87,8 @@ class RoutingSettings(Section):
     """What to optimise for when the request does not say; auto = what the shape of the task suggests."""
     profile: Literal["fast", "balanced", "strong"] = "balanced"
     """Leans every choice toward cheap and quick answers, or toward capable models."""
+    classifier: ClassifierSettings = ClassifierSettings()
+    """How `auto` judges what a request asks for."""
     local_preference: LocalPreference = LocalPreference.PREFERRED
     """Local models first, only, or never."""
     escalate: bool = True
@@ -100,6 +110,8 @@ class RoutingSettings(Section):
     """How long a conversation keeps its replica."""
     prelude: PreludeSettings = PreludeSettings()
     """Limits of what is held back before the first content."""
+    keepalive: KeepAliveSettings = KeepAliveSettings()
+    """Signs of life on quiet streams."""
     deadline_seconds: Seconds | None = 600
     """Longest wait for the first content, over all attempts; null = no limit."""
     retry: RetrySettings = RetrySettings()

@@ -21,16 +21,29 @@ import proxy.pages
 import routing.factors
 import routing.gates
 import routing.selectors
-from config import listing, sources
+from config import adapting, listing, sources
+from config.adapting import Host, Workers
+from config.adapting._crew import Crew
+from config.adapting._learning import Learning, library_names
 from config.assemble import Parts, assemble
 from config.catalog import load_catalog
+from config.clients import clients_of
 from config.discovery import discover
 from config.environment import EnvironmentProvider, providers_from_environment
+from config.headroom import webhooks_of
+from config.journal_place import configured_place
+from config.key_file import key_file
+from config.key_watch import KeyWatch
+from config.ledger.keeper import Keeper
+from config.ledger.living import Living
+from config.ledger.shelf import Shelf, reread
+from config.ledger.store import ledger_folder
 from config.policy_overrides import PolicyOverrides
 from config.problems import ConfigError
 from config.provider_settings import ProviderSettings
 from config.recall import recall
-from config.settings import Settings, default_journal_url, sqlite_path
+from config.recount import Recount
+from config.settings import Settings
 from config.source import Loaded
 from config.sources import Source
 from config.transports import Transports
@@ -41,17 +54,18 @@ from providers.local.probe import discover as discover_local
 from providers.ports import ProviderKind
 from proxy import access_log
 from proxy.access_log import WriteLines
+from proxy.alerts import BudgetAlerts
 from proxy.app import App
 from proxy.gateway import Gateway
 from proxy.journal.queue import JournalQueue
 from proxy.journal.records import ExchangeRecord
 from proxy.journal.retention import Retention
-from proxy.journal.sqlite import SqliteStore
 from proxy.lifespan import lifespan
 from proxy.memory import Memory
 from proxy.metrics import Metrics
 from proxy.pages import pages_for
 from proxy.serving import Serving
+from proxy.shared.port import shared_over
 from proxy.site import Pages, Site
 from routing.affinity import Affinity
 from routing.factors import Factor
@@ -73,7 +87,7 @@ PATIENCE_AT_START_S = 0.4
 AGAIN_SOON_S = 5.0
 """How soon a provider that has not listed its models yet is asked again."""
 
-FIXED_AT_START = ("host", "port", "keep_alive_seconds", "drain_seconds")
+FIXED_AT_START = ("host", "port", "keep_alive_seconds", "drain_seconds", "workers")
 """Settings of the server that a reload can not change; it says so."""
 
 
@@ -122,21 +136,30 @@ class Runtime:
             transports=self.transports,
             dialects=self._dialects,
         )
-        self.journal_path = sqlite_path(settings.state.journal or default_journal_url(environ))
-        self.store = SqliteStore(self.journal_path, donut_version=version)
+        self.journal_place = configured_place(settings.state, environ)
+        self._key_watch = KeyWatch(key_file(self.journal_place.beside))
+        self.store = self.journal_place.store(version)
         self.journal = JournalQueue(
             self.store,
             flush_s=settings.state.flush_ms / 1000,
             max_bytes=int(settings.state.queue_mb * 1024 * 1024),
             on_batch=self._announce,
-            spill_beside=self.journal_path,
+            spill_beside=self.journal_place.beside,
         )
+        self._reading: asyncio.Task[None] | None = None
+        self._shelf = Shelf(ledger_folder(self.journal_place.beside), settings, str(config_path or ""))
         self.metrics = Metrics()
         self._log_exchanges = access_log.log_to(write_lines)
         self._fleet = Fleet(affinity=Affinity(settings.routing.affinity.ttl_seconds))
         self._memory = Memory()
         self.gateway = Gateway(self._build(), self.journal.put)
+        self._recount = Recount(self.gateway, self.store, self.journal)
+        self._budget_alerts = BudgetAlerts(self.gateway.events, self.gateway.wall, webhooks_of(settings))
         self.metrics.watch(self.gateway, self.journal.snapshot)
+        self._keeper = Keeper(self._shelf, environ, self._ledger_changed)
+        learning = Learning(self._shelf.folder, library_names, self._keeper.look)
+        host = Host(self.gateway, self.store, learning, self.journal_place.beside.parent)
+        self._crew = Crew(settings.adapters, host, lambda: discover(adapting, "WORKERS", Workers).values())
         if settings.log.level == "debug":
             self.gateway.events.log_to(_log_event)
 
@@ -157,6 +180,9 @@ class Runtime:
             selectors={selector.name: selector for selector in self._parts.selectors},
             profile=lambda: self.settings.routing.profile,
             version=self._version,
+            adapters=self._crew.status,
+            opinion=self._crew.opinion,
+            ledger=lambda: self._shelf.resolver,
             config_name=self._config_path.name if self._config_path is not None else None,
         )
         pages = pages_for(site, discover(proxy.pages, "PAGES", Pages).values())
@@ -167,6 +193,8 @@ class Runtime:
         self._log_exchanges(records)
         self.metrics.count(records)
         self.gateway.events.finished(records)
+        self._budget_alerts.tell(self._fleet.headroom.alerts.take())
+        self._crew.finished(records)
 
     @asynccontextmanager
     async def parts(self, announce: Callable[[], None] = lambda: None) -> AsyncIterator[None]:
@@ -174,18 +202,35 @@ class Runtime:
         async with AsyncExitStack() as stack:
             await self.store.open()
             stack.push_async_callback(self.store.close)
+            # After the journal: its last batch is their last news.
+            stack.push_async_callback(self._crew.stop)
             await self.journal.start()
             stack.push_async_callback(self.journal.aclose, JOURNAL_CLOSE_S)
             self._fleet = Fleet(await self.store.calibration(), affinity=self._fleet.affinity)
             await recall(self.store, self._fleet.affinity, self._memory.checkpoints)
             stack.push_async_callback(self.transports.aclose)
+            self._fleet.headroom.epoch.set(self.gateway.now(), self.gateway.wall())
             await self.look_around(PATIENCE_AT_START_S)
+            await self._recount.count()
+            self._budget_alerts.passed_already(self._fleet.headroom, self.gateway.now())
+            for work in (self._recount.run(), self._budget_alerts.run(), self._key_watch.run(self._serve_anew)):
+                self._start(stack, work)
+            if self.settings.state.shared is not None:
+                # Once the fleet has counted what the journal remembers: that is no news to the others.
+                self.gateway.shared = shared_over(self.settings.state.shared, lambda: self.gateway.serving.router, self.gateway)
+                self._start(stack, self.gateway.shared.run())
             self._start(stack, self._look_around_for_ever())
             if self.settings.state.retention_days > 0:
                 self._start(stack, Retention(self.store, self.settings.state.retention_days).run())
             if self._config_path is not None and self._read is not None:
                 watcher = ConfigWatcher(self._config_path, self._read, self._apply, _refuse)
                 self._start(stack, watcher.run())
+            self._crew.start()
+            self._start(stack, Living(self.store, self._shelf, self._shelf.folder).run())
+            self._start(stack, self._keeper.watch())
+            stack.push_async_callback(self._keeper.stop)
+            await self._keeper.take_over({} if self.demo else self.settings.sources)
+            await asyncio.sleep(0)  # the watcher's first step installs SIGHUP's handler; who reads that donut serves may send one
             announce()
             yield
 
@@ -254,17 +299,18 @@ class Runtime:
     def _build_sources(self) -> list[Source]:
         if self.demo:
             return [sources.simulated(self._kinds)]
-        described = sources.declared_models(self.settings, self._catalog)
+        catalog = self._shelf.catalog
+        described = sources.declared_models(self.settings, catalog)
         found = [
-            sources.from_config(provider, self._kinds, described, self._catalog, self.known.listed.get(provider.id, ()))
+            sources.from_config(provider, self._kinds, described, catalog, self.known.listed.get(provider.id, ()))
             for provider in self.settings.providers
         ]
         taken = {source.base_url for source in found}
         found += [
-            sources.from_environment(account, self._environ, self._catalog) for account in self._accounts() if account.base_url not in taken
+            sources.from_environment(account, self._environ, catalog) for account in self._accounts() if account.base_url not in taken
         ]
         found += [
-            sources.from_discovery(server, self._kinds, self._environ, self._catalog)
+            sources.from_discovery(server, self._kinds, self._environ, catalog)
             for server in self.known.local
             if server.is_usable and server.base_url not in taken
         ]
@@ -278,11 +324,18 @@ class Runtime:
         return providers_from_environment(self._environ, self._kinds, self.settings.server.port)
 
     def _build(self) -> Serving:
-        self.sources = self._build_sources()
-        return assemble(self._policies.over(self.settings), self.sources, self._parts, self._fleet, self._memory)
+        self.sources = [self._shelf.over(source) for source in self._build_sources()]
+        settings = self._policies.over(self.settings)
+        clients = clients_of(settings, self._key_watch.keys)
+        return assemble(settings, self.sources, self._parts, self._fleet, self._memory, clients=clients)
 
     def _serve_anew(self) -> None:
         self.gateway.serving = self._build()
+        self._recount.look()
+
+    def _ledger_changed(self) -> None:
+        """A feed or an adapter has brought figures: read them beside the loop, then serve by them."""
+        self._reading = asyncio.create_task(reread(self._shelf, self.settings, self._serve_anew), name="ledger-reread")
 
     def _put_policy(self, posted: Mapping[str, Any]) -> str:
         served = self.gateway.serving.router.catalog
@@ -304,8 +357,12 @@ class Runtime:
         """Take over an edited config. Open exchanges end under the one they began with."""
         old, self.settings = self.settings, loaded.settings
         self._fleet.affinity.ttl_s = self.settings.routing.affinity.ttl_seconds
+        self._budget_alerts.webhooks = webhooks_of(self.settings)
+        await asyncio.to_thread(self._shelf.prepare, self.settings)
         await self.look_around()
         self._serve_anew()
+        await self._crew.take_over(self.settings.adapters)
+        await self._keeper.take_over({} if self.demo else self.settings.sources)
         for problem in loaded.warnings:
             log.warning("config_warning", why=str(problem))
         new = self.settings

@@ -2,35 +2,31 @@
 
 Rules: unknown keys are refused; an empty value (`providers:` with nothing behind it) means the default. The text below a field
 is its description in the JSON schema (`donut check --schema`). What concerns several keys at once is in `references.py`;
-`provider_settings.py` and `routing_settings.py` have the long sections.
+`provider_settings.py`, `limit_settings.py`, `routing_settings.py` and `state_settings.py` have sections of their own.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from config.provider_settings import CapabilityName, ProviderSettings, Window
+from config.adapter_settings import AdapterSettings
+from config.ledger_settings import LedgerSettings, Overrides, SourceName, SourceSettings, check_overrides
+from config.limit_settings import BudgetSettings, KeyTerms
+from config.provider_settings import CapabilityName, ProviderSettings
 from config.routing_settings import PolicySettings, RoutingSettings, Share
-from config.section import Amount, Seconds, Section, refuse
+from config.section import Seconds, Section, refuse
+from config.state_settings import StateSettings
 from routing.types import ModelTier, UseCase
 
-_SCOPE = re.compile(r"^(all|(key|harness|policy|model|provider|session)(:.+)?)$")
 
-
-class ClientKey(Section):
+class ClientKey(KeyTerms):
     """A key that clients of donut must send."""
 
-    name: str = Field(min_length=1, max_length=64)
-    """Shown in the journal and in `donut usage` instead of the key."""
     key: SecretStr
-    """The secret itself; best written as ${NAME}."""
-    policy: str | None = Field(default=None, min_length=1)
-    """The policy of its requests, unless a request names one itself."""
+    """The secret itself; best written as ${NAME}. `donut keys` makes keys of which only the digest is stored."""
 
     @field_validator("key")
     @classmethod
@@ -51,7 +47,8 @@ class ServerSettings(Section):
     port: int = Field(default=8317, ge=0, le=65535)
     """TCP port; 0 takes a free one."""
     api_keys: tuple[ClientKey, ...] = ()
-    """Keys that clients may use: plain strings, or {name, key, policy}. Empty = no key needed, on loopback only."""
+    """Keys that clients may use: plain strings, or {name, key, policy, models, local_only, limits}. With none here and none made by
+    `donut keys`, no key is needed, on loopback only."""
     body_limit_mb: float = Field(default=32, gt=0, le=1024)
     """Largest request body in MiB; a larger one gets 413."""
     allowed_hosts: tuple[Annotated[str, Field(pattern=r"^[^\s/]+$")], ...] = ()
@@ -60,6 +57,8 @@ class ServerSettings(Section):
     """At shutdown, how long open streams may go on. Docker kills after 10 seconds."""
     keep_alive_seconds: Seconds = 75
     """How long an idle client connection stays open."""
+    workers: int = Field(default=1, ge=1, le=256)
+    """Processes on the same address. More than one needs state.shared, so that they count the same limits."""
 
     @field_validator("api_keys", mode="before")
     @classmethod
@@ -67,40 +66,6 @@ class ServerSettings(Section):
         if not isinstance(value, list | tuple):
             return value
         return [{"name": f"key-{number}", "key": item} if isinstance(item, str) else item for number, item in enumerate(value, 1)]
-
-
-class StateSettings(Section):
-    """Where donut keeps what it remembers."""
-
-    journal: str | None = None
-    """sqlite:///relative/path.db or sqlite:////absolute/path.db; empty = donut.db in the user's data directory."""
-    shared: str | None = None
-    """State shared by several machines. Not available in this version: leave it empty."""
-    retention_days: float = Field(default=90, ge=0)
-    """Journal rows older than this are deleted; 0 keeps them for ever."""
-    flush_ms: int = Field(default=200, ge=10, le=500)
-    """Milliseconds until a finished exchange is written: what a killed process can lose. A power cut can lose a little more."""
-    queue_mb: float = Field(default=64, gt=0, le=4096)
-    """Memory in MiB for rows that wait for the disk; beyond it rows are dropped and counted, requests never wait."""
-
-    @field_validator("journal")
-    @classmethod
-    def _journal_is_sqlite(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        if value.startswith(("postgresql://", "postgres://", "postgresql+")):
-            refuse("PostgreSQL is not available in this version of donut; use sqlite:///…")
-        if not value.startswith("sqlite:///") or value in ("sqlite:///", "sqlite:////") or value.startswith("sqlite:///:memory:"):
-            refuse("must be sqlite:///relative/path.db or sqlite:////absolute/path.db")
-        return value
-
-    @field_validator("shared")
-    @classmethod
-    def _shared_is_not_there_yet(cls, value: str | None) -> str | None:
-        if value:
-            what = "Redis" if value.startswith(("redis://", "rediss://", "unix://")) else "shared state"
-            refuse(f"{what} is not available in this version of donut; remove the key")
-        return None
 
 
 class DiscoverySettings(Section):
@@ -135,26 +100,6 @@ class ModelSettings(Section):
     """Usual speed of its answers, until donut has measured it; empty = unknown."""
 
 
-class BudgetSettings(Section):
-    """A ceiling for money. Read and checked, but not enforced in this version."""
-
-    scope: str = Field(default="all", json_schema_extra={"pattern": _SCOPE.pattern})
-    """Whose spending counts: all, or key, harness, policy, model, provider, session, each with or without `:name`."""
-    window: Window
-    """The rolling window."""
-    cost: Amount
-    """USD."""
-    on_exceed: Literal["degrade", "refuse", "alert"] = "degrade"
-    """Use cheaper models, refuse requests, or only say so."""
-
-    @field_validator("scope")
-    @classmethod
-    def _is_a_scope(cls, value: str) -> str:
-        if not _SCOPE.fullmatch(value):
-            refuse("must be all, or one of key, harness, policy, model, provider, session, with or without `:name`")
-        return value
-
-
 class LogSettings(Section):
     """What donut says while it runs."""
 
@@ -182,26 +127,19 @@ class Settings(Section):
     policies: tuple[PolicySettings, ...] = ()
     """Named ways to answer, added to the shipped ones (normal, deep_research, code, ops) or changing them."""
     budgets: tuple[BudgetSettings, ...] = ()
-    """Ceilings for money."""
+    """Limits on what somebody uses: money, tokens, requests."""
+    sources: Mapping[SourceName, SourceSettings] = Field(default_factory=dict)
+    """Who is asked for prices and benchmarks."""
+    overrides: Overrides = Field(default_factory=dict)
+    """Your own figures, believed before everybody's: model, or `provider/upstream name` → metric → value."""
+    ledger: LedgerSettings = LedgerSettings()
+    """How the figures about models are merged."""
+    adapters: AdapterSettings = AdapterSettings()
+    """Outside systems that donut exchanges figures and events with."""
     log: LogSettings = LogSettings()
     """What donut says while it runs."""
 
-
-def default_journal_url(environ: Mapping[str, str]) -> str:
-    """The journal when config names none.
-
-    donut.db in $DONUT_DATA (the image sets it), else in $XDG_DATA_HOME/donut, else in ~/.local/share/donut.
-    """
-    if environ.get("DONUT_DATA"):
-        directory = Path(environ["DONUT_DATA"])
-    else:
-        # The XDG base directory specification: a relative path is invalid and must be ignored.
-        xdg = Path(environ.get("XDG_DATA_HOME", ""))
-        home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
-        directory = (xdg if xdg.is_absolute() else home / ".local" / "share") / "donut"
-    return f"sqlite:///{directory.absolute() / 'donut.db'}"
-
-
-def sqlite_path(url: str) -> Path:
-    """The file behind a validated journal URL. As in SQLAlchemy, three slashes are relative to the working directory, four absolute."""
-    return Path(url.removeprefix("sqlite:///")).expanduser().absolute()
+    @field_validator("overrides")
+    @classmethod
+    def _overrides_can_be(cls, value: Overrides) -> Overrides:
+        return check_overrides(value)

@@ -7,16 +7,18 @@ several at once. All three report; the caller sees every problem of a file at on
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from config.benchmarks import with_benchmarks
 from config.document import SIZE_LIMIT, Document, read_document
 from config.explanation import explain, vocabulary
+from config.made_keys import keys_beside
 from config.problems import ConfigError, Problem
-from config.references import check_references, unenforced
+from config.references import check_references
 from config.settings import Settings
 from providers.ports import ProviderKind
 
@@ -62,7 +64,8 @@ def load(
     except ValueError as error:
         problem = _undecodable(name, error)
     else:
-        return parse(text, name, environ, kinds, known_models, factors=factors)
+        loaded = parse(text, name, environ, kinds, known_models, factors=factors)
+        return replace(loaded, settings=with_benchmarks(loaded.settings, path, environ))
     raise ConfigError([problem])
 
 
@@ -84,11 +87,11 @@ def parse(
     settings, errors = _validate(document, kinds)
     problems = list(document.problems)
     problems += [explain(document, error) for error in errors if not _concerns_a_hole(document, error)]
-    found, warnings = check_references(document, kinds, known_models, factors)
+    found, warnings = check_references(document, kinds, known_models, factors, keys_beside(document, environ))
     problems += found
     if problems or settings is None:
         raise ConfigError(problems)
-    return Loaded(settings, tuple(sorted([*warnings, *unenforced(document)], key=lambda warning: warning.line)))
+    return Loaded(settings, tuple(sorted(warnings, key=lambda warning: warning.line)))
 
 
 def _validate(document: Document, kinds: Collection[str]) -> tuple[Settings | None, list[ErrorDetails]]:

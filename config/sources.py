@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from config.catalog import ShippedCatalog
 from config.environment import EnvironmentProvider
 from config.fleet import Account, Served, local_fleet, offered_fleet, replicas_for
-from config.provider_settings import PriceSettings, ProviderModel, ProviderSettings
+from config.price_settings import price_from
+from config.provider_settings import ProviderModel, ProviderSettings
 from config.settings import ModelSettings, Settings
 from providers.local.found import Found
 from providers.loopback import is_loopback
@@ -20,7 +21,7 @@ from providers.sim.fleet import BASE_URL, simulated_models, simulated_replicas
 from providers.transport.port import Deadlines, Headers
 from proxy.serving import OnDisconnect
 from routing.naming import is_embedding_name
-from routing.types import Capability, LogicalModel, ModelReplica, ModelTier, Price, UseCase, capability_bits
+from routing.types import Capability, LogicalModel, ModelReplica, ModelTier, UseCase, capability_bits
 
 ALL_CAPABILITIES = int(Capability.TOOLS | Capability.JSON | Capability.VISION | Capability.REASONING | Capability.EMBEDDINGS)
 """Of a model that a person declared and nobody described: donut has no reason to refuse anything on its behalf."""
@@ -123,12 +124,8 @@ def _served(model: ProviderModel, known: Mapping[str, LogicalModel], catalog: Sh
         logical,
         context_window=model.context_window,
         capability_bits=ALL_CAPABILITIES if bits is None and not is_described else bits,
-        price=_price(model.price),
+        price=price_from(model.price),
     )
-
-
-def _price(price: PriceSettings | None) -> Price | None:
-    return None if price is None else Price(price.input, price.output, price.cache_read, price.cache_write, "config")
 
 
 def _reach(provider: ProviderSettings, kind: ProviderKind) -> Reach:

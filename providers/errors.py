@@ -1,18 +1,20 @@
-"""Reads an upstream's refusal. Order: status, typed code, message patterns last (`reference/provider-signals.md`); status codes lie.
+"""Reads an upstream's refusal. Status codes lie, so the status has the last word and not the first: typed code, header, sentence, status.
 
+Three words of a body decide (code, type, message); what they mean stands in `error_codes.py` and `reference/provider-signals.md`.
 `classify_openai` fits OpenAI and everyone who copied its error body; a kind with a dialect of its own wraps or replaces it.
 """
 
 from __future__ import annotations
 
-import email.utils
-import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import orjson
 
+from providers.error_codes import CODES
 from providers.transport.port import Headers, header
+from providers.waits import retry_after, sent_s, until, wait_in_words
 from routing.facts import Failure, FailureKind
 
 MESSAGE_LIMIT = 500
@@ -28,116 +30,124 @@ _CREDIT = re.compile(
 )
 _TOO_LARGE_FOR_LIMIT = re.compile(r"request too large", re.IGNORECASE)
 _ABOUT_THE_REQUEST = frozenset({400, 404, 413, 422})
-# Such a message may repeat what the client wrote (`Invalid value: 'insufficient_quota'`), and nobody must be able to talk donut into
-# ejecting a replica: of our own trouble only a sentence that begins with it is believed.
-_OUR_TROUBLE = re.compile(r"\s*(?:api key not valid|invalid api key|incorrect api key|your credit balance)", re.IGNORECASE)
-_OVERLOAD_CODES = frozenset({"overloaded_error", "server_is_overloaded", "provider_overloaded", "capacity_exceeded"})
-_CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
-_CREDIT_CODES = frozenset({"insufficient_quota", "billing_error", "payment_required", "quota_exceeded", "usage_limit_reached"})
-# Bedrock's throttling text reads like a context error; the type says otherwise and is asked first.
-_RATE_CODES = frozenset({"rate_limit_exceeded", "rate_limited", "rate_limit_error", "ThrottlingException"})
-_GO_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_GO_UNIT_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_NO_ENDPOINT = re.compile(
+    r"\W*(?:404 page not found|file not found|not found|invalid url|unknown request url|unexpected endpoint|cannot post|method not allowed|"
+    r"<(?:!doctype )?html)",
+    re.IGNORECASE,
+)
+"""What servers say of a path that they do not have: Go's (Ollama), llama-server, FastAPI (vLLM, LiteLLM), OpenAI, Groq, LM Studio, Express,
+and the pages of nginx and its like. Of a model that they do not have, all of them name the model."""
+_NO_ENDPOINT_IN_A_200 = "Unexpected endpoint or method."
+"""LM Studio's, with the status 200."""
+_SENTENCES: tuple[tuple[frozenset[int], Callable[[str], object], FailureKind], ...] = (
+    (frozenset({404}), lambda said: not said or (_NO_ENDPOINT.match(said) and "model" not in said.lower()), FailureKind.UNSPOKEN),
+    (_ABOUT_THE_REQUEST - {404}, _CONTEXT.search, FailureKind.CONTEXT_TOO_LONG),
+    # Such a message may repeat what the client wrote (`Invalid value: 'insufficient_quota'`), and nobody must be able to talk donut into
+    # ejecting a replica: of our own trouble only a sentence that begins with it is believed.
+    (frozenset({400}), re.compile(r"\s*your credit balance", re.IGNORECASE).match, FailureKind.QUOTA_EXHAUSTED),
+    (frozenset({400}), re.compile(r"\s*(?:api key not valid|invalid api key|incorrect api key)", re.I).match, FailureKind.UNAUTHORIZED),
+    (frozenset({400}), re.compile(r"content filtering policy|content management policy", re.I).search, FailureKind.CONTENT_POLICY),
+)
+
+_STATUSES: Mapping[int, FailureKind] = {
+    401: FailureKind.UNAUTHORIZED,
+    402: FailureKind.QUOTA_EXHAUSTED,
+    403: FailureKind.UNAUTHORIZED,
+    404: FailureKind.NOT_FOUND,
+    405: FailureKind.UNSPOKEN,
+    408: FailureKind.STALLED,
+    413: FailureKind.REQUEST_TOO_LARGE,
+    429: FailureKind.RATE_LIMITED,
+    498: FailureKind.OVERLOADED,
+}
+_WAITED_FOR = frozenset({FailureKind.RATE_LIMITED, FailureKind.OVERLOADED})
+"""Kinds of which a body says how long they last. In other refusals such words would be the client's own, repeated."""
 
 
-def seconds_until(value: str, now_epoch_s: float | None = None) -> float | None:
-    """A wait in seconds from any of: seconds (`20`, `1.5`), a Go duration (`6m0s`, `20ms`), an HTTP date. None if it is neither.
-
-    An HTTP date needs `now_epoch_s`; without it (pure callers have no clock) the answer's own Date header does, see `retry_after`.
-    """
-    text = value.strip()
-    try:
-        return _wait(float(text))
-    except ValueError:
-        pass
-    parts = _GO_DURATION.findall(text)
-    if parts and "".join(number + unit for number, unit in parts) == text:
-        return _wait(sum(float(number) * _GO_UNIT_S[unit] for number, unit in parts))
-    until_epoch_s = _epoch_s(text)
-    return None if now_epoch_s is None or until_epoch_s is None else _wait(until_epoch_s - now_epoch_s)
-
-
-def _wait(seconds: float) -> float | None:
-    """A wait is never negative; one that is no number, or endless, says nothing."""
-    return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def _epoch_s(date: str) -> float | None:
-    """An HTTP date in seconds since 1970, or None."""
-    try:
-        return email.utils.parsedate_to_datetime(date).timestamp()
-    except (ValueError, TypeError, IndexError, OverflowError, OSError):  # what the email package raises on odd input
-        return None
-
-
-def retry_after(headers: Headers) -> float | None:
-    """`retry-after-ms` before `retry-after`; a date is measured against the answer's own Date header, so no clock is read."""
-    millis = header(headers, b"retry-after-ms")
-    if millis is not None:
-        try:
-            return _wait(float(millis) / 1000)
-        except ValueError:
-            pass
-    value = header(headers, b"retry-after")
-    if value is None:
-        return None
-    sent = header(headers, b"date")
-    return seconds_until(value.decode("latin-1"), None if sent is None else _epoch_s(sent.decode("latin-1")))
-
-
-def read_error(body: bytes) -> tuple[str, str, str]:
-    """(code, type, message) of an error body in any of the shapes seen in the wild; empty strings where there is none."""
+def error_member(body: bytes) -> Mapping[str, Any]:
+    """The error object of a refusal in any of the shapes seen in the wild, with `message` where there is any text; empty without one."""
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return "", "", body[:MESSAGE_LIMIT].decode("utf-8", "replace").strip()
-    if isinstance(data, list) and data:  # Gemini's OpenAI endpoint wraps the object into a list
+        return {"message": body[:MESSAGE_LIMIT].decode("utf-8", "replace").strip()}
+    if isinstance(data, list) and data:  # Google wraps the object into an array where a stream was asked for
         data = data[0]
     if not isinstance(data, dict):
-        return "", "", ""
+        return {}
     error = data.get("error", data)
     if isinstance(error, str):
-        return str(data.get("code") or ""), "", error[:MESSAGE_LIMIT]
+        return {"code": data.get("code"), "message": error}
     if not isinstance(error, dict):
-        return "", "", ""
-    message = error.get("message") or data.get("message") or data.get("detail") or ""
-    return str(error.get("code") or ""), str(error.get("type") or ""), str(message)[:MESSAGE_LIMIT]
+        return {}
+    return error if error.get("message") else {**error, "message": data.get("message") or data.get("detail")}
 
 
-def kind_of(status: int, code: str, type_: str, message: str) -> FailureKind:
-    """The kind of a failure from its status and the three words of its body: the first rule that fits."""
-    words = frozenset({code, type_})
-    return next((kind for kind, fits in _RULES if fits(status, words, message)), FailureKind.BAD_REQUEST)
+def read_error(body: bytes) -> tuple[str, str, str]:
+    """(code, type, message) of an error body; empty strings where there is none."""
+    return _words(error_member(body))
 
 
-_Rule = Callable[[int, frozenset[str], str], bool]
+def _words(error: Mapping[str, Any]) -> tuple[str, str, str]:
+    return str(error.get("code") or ""), str(error.get("type") or ""), str(error.get("message") or "")[:MESSAGE_LIMIT]
 
-_RULES: tuple[tuple[FailureKind, _Rule], ...] = (
-    (FailureKind.PROTOCOL, lambda status, words, message: 300 <= status < 400),
-    (
-        FailureKind.UNAUTHORIZED,
-        lambda status, words, message: (
-            status in (401, 402, 403) or bool(words & _CREDIT_CODES) or (status not in _ABOUT_THE_REQUEST and bool(_CREDIT.search(message)))
-        ),
-    ),
-    (
-        FailureKind.CONTEXT_TOO_LONG,
-        lambda status, words, message: bool(words & _CONTEXT_CODES) or (status in (400, 413, 422) and bool(_CONTEXT.search(message))),
-    ),
-    # One request above the per-minute limit: the same key will never take it, a larger window or limit may.
-    (FailureKind.CONTEXT_TOO_LONG, lambda status, words, message: status == 429 and bool(_TOO_LARGE_FOR_LIMIT.search(message))),
-    (FailureKind.RATE_LIMITED, lambda status, words, message: status == 429 or bool(words & _RATE_CODES)),
-    (FailureKind.OVERLOADED, lambda status, words, message: status >= 500 or status == 498 or bool(words & _OVERLOAD_CODES)),
-    (FailureKind.NOT_FOUND, lambda status, words, message: status == 404 or "model_not_found" in words),
-    (FailureKind.STALLED, lambda status, words, message: status == 408),
-    (FailureKind.UNAUTHORIZED, lambda status, words, message: status == 400 and bool(_OUR_TROUBLE.match(message))),
-)
+
+def kind_of(status: int, code: str, type_: str, message: str, *, should_retry: bool = False) -> FailureKind:
+    """The kind of a failure from its status and the three words of its body.
+
+    `should_retry`: the answer asked for another try (`x-should-retry: true`). Its `false` changes nothing: nobody is asked the same twice.
+    """
+    if 300 <= status < 400:
+        return FailureKind.PROTOCOL
+    kind = _typed(code) or _typed(type_)
+    if status == 429 and kind in (None, FailureKind.RATE_LIMITED) and _TOO_LARGE_FOR_LIMIT.search(message):
+        # One request above the limit of a whole minute, which has the code of any rate limit: the same key will never take it.
+        return FailureKind.REQUEST_TOO_LARGE
+    if kind is not None:
+        return kind
+    by_status = _STATUSES.get(status, FailureKind.OVERLOADED if status >= 500 else FailureKind.BAD_REQUEST)
+    if should_retry and by_status is FailureKind.BAD_REQUEST:
+        return FailureKind.OVERLOADED
+    return _worded(status, message) or by_status
+
+
+def _typed(word: str) -> FailureKind | None:
+    return CODES.get(word.partition(":")[0])
+
+
+def _worded(status: int, message: str) -> FailureKind | None:
+    """What only the sentence says; None where it says nothing that is believed at this status."""
+    if message.startswith(_NO_ENDPOINT_IN_A_200):
+        return FailureKind.UNSPOKEN
+    if status not in _ABOUT_THE_REQUEST:
+        return FailureKind.QUOTA_EXHAUSTED if _CREDIT.search(message) else None
+    return next((kind for statuses, fits, kind in _SENTENCES if status in statuses and fits(message)), None)
 
 
 def classify_openai(status: int, headers: Headers, body: bytes) -> Failure:
-    """The failure behind an OpenAI-style error answer."""
-    code, type_, message = read_error(body)
-    kind = kind_of(status, code, type_, message)
+    """The failure behind an OpenAI-style error answer. Pure; never raises."""
+    error = error_member(body)
+    code, type_, message = _words(error)
+    kind = kind_of(status, code, type_, message, should_retry=header(headers, b"x-should-retry") == b"true")
     if 300 <= status < 400:
         message = f"the upstream answered with a redirect ({status}), which donut does not follow"
-    return Failure(kind, message or f"HTTP {status} with no message", retry_after(headers), status)
+    wait_s = retry_after(headers)
+    if wait_s is None and kind in _WAITED_FOR:
+        wait_s = _wait_told(headers, error, message)
+    return Failure(kind, message or f"HTTP {status} with no message", wait_s, status)
+
+
+def _wait_told(headers: Headers, error: Mapping[str, Any], message: str) -> float | None:
+    """The wait that a body asks for: a plan's reset as numbers, or a sentence."""
+    in_s = _seconds(error.get("resets_in_seconds"))
+    if in_s is not None:
+        return in_s
+    now_s, at_epoch_s = sent_s(headers), _seconds(error.get("resets_at"))
+    wait_s = None if now_s is None else until(at_epoch_s, now_s)
+    return wait_in_words(message) if wait_s is None else wait_s
+
+
+def _seconds(value: object) -> float | None:
+    """A number of seconds that could be meant: up to the year 5138 as an epoch."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 < value < 1e11 else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from providers.signals import Signals, openai
 from providers.transport.port import Headers
 from routing.facts import Failure
 
@@ -46,6 +47,8 @@ class ProviderKind:
     """The name a person knows: `LM Studio`."""
     classify: Callable[[int, Headers, bytes], Failure]
     """(status, headers, body) of an answer that is not 2xx → what went wrong. Pure; never raises on any input."""
+    signals: Signals = openai.SIGNALS
+    """What it says about its limits with its answers. The default is what those have who copied OpenAI."""
     base_url: str | None = None
     dialects: tuple[str, ...] = ("chat", "completions", "embeddings")
     """What it speaks, best first; config's `dialects` overrides it."""
@@ -58,6 +61,8 @@ class ProviderKind:
     key_env: tuple[str, ...] = ()
     """Environment variables that hold its key, the usual one first."""
     base_url_env: tuple[str, ...] = ()
+    keeps_answers: bool = True
+    """Responses: does it know its earlier answers by their id? What forgets them silently must not be asked to go on from one."""
     is_local: bool = False
     """Does an instance run on this machine unless config says otherwise?"""
     forward_headers: frozenset[bytes] = frozenset()

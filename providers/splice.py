@@ -29,7 +29,7 @@ so a body made of nothing but the key would take minutes; such a one is re-seria
 
 
 def set_members(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any]) -> bytes:
-    """`body` with each member of `changes` set to its new value (added if it was not there). ASCII keys only.
+    """`body`, which parses as `parsed`, with each member of `changes` set to its new value (added if it was not there). ASCII keys only.
 
     Every occurrence of a repeated key is changed: parsers differ on which one counts, and the upstream must not see a name that
     donut did not choose.
@@ -38,7 +38,7 @@ def set_members(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any])
     added: list[bytes] = []
     has_escapes = b"\\" in body and body.rfind(b"\\u00") >= 0
     for key, value in changes.items():
-        spans = _member_values(body, key, may_be_escaped=has_escapes) if key in parsed else []
+        spans = member_values(body, key, may_be_escaped=has_escapes) if key in parsed else []
         encoded = orjson.dumps(value)
         if spans is None or (key in parsed and not spans):
             return orjson.dumps({**parsed, **changes})
@@ -63,7 +63,7 @@ def _insertion(body: bytes, members: list[bytes], *, is_empty: bool) -> tuple[in
     return at, at, b",".join(members) + (b"" if is_empty else b",")
 
 
-def _member_values(body: bytes, key: str, *, may_be_escaped: bool) -> list[tuple[int, int]] | None:
+def member_values(body: bytes, key: str, *, may_be_escaped: bool) -> list[tuple[int, int]] | None:
     """Where the values of the top-level member `key` are. None when the body writes keys in a way that only a parser can read."""
     if may_be_escaped and _has_escaped_key(body, key):
         return None
@@ -71,6 +71,8 @@ def _member_values(body: bytes, key: str, *, may_be_escaped: bool) -> list[tuple
     # Searching backwards is three times as fast as forwards in CPython: it tells how far the slower search has to go.
     last = body.rfind(quoted)
     at = body.find(quoted)
+    if at == last:
+        return _sole_value(body, at + len(quoted)) if at >= 0 else []
     spans: list[tuple[int, int]] = []
     may_ask = ASKING_FLOOR + ASKING_FACTOR * len(body)
     while at >= 0:
@@ -89,6 +91,13 @@ def _member_values(body: bytes, key: str, *, may_be_escaped: bool) -> list[tuple
             after = end
         at = body.find(quoted, after, last + len(quoted))
     return spans
+
+
+def _sole_value(body: bytes, after_key: int) -> list[tuple[int, int]] | None:
+    """The member is there and its name stands in one place only: nobody need be asked whether that is it."""
+    start = _after_space(body, _after_space(body, after_key) + 1)
+    end = _value_end(body, start)
+    return None if end is None else [(start, end)]
 
 
 def _has_escaped_key(body: bytes, key: str) -> bool:

@@ -42,7 +42,7 @@ def date_rejects(decision: Mapping[str, Any], epoch_s: float) -> None:
 def fields(record: ExchangeRecord) -> dict[str, Any]:
     """What a line says, in the order a person wants to read it; what is unknown is left out."""
     said: dict[str, Any] = {
-        "status": record.status.value,
+        "status": record.status._value_,
         "http": record.http_status,
         "asked": record.requested_model,
         "role": demand_of(record).get("role"),

@@ -11,18 +11,18 @@ from typing import Any
 from providers.dialects import Dialect, ErrorReply
 from providers.transport.port import Headers
 from proxy.auth import presented_keys
-from proxy.downstream import CLIENT, Downstream, Message, Receive, Scope, Send
+from proxy.caller import Caller, request_id_in
+from proxy.downstream import CLIENT, CONNECTION, Connection, Downstream, Message, Receive, Scope, Send
 from proxy.exchange import Exchange
 from proxy.gateway import Gateway
 from proxy.guard import is_allowed_host, is_allowed_origin
 from proxy.journal.records import ExchangeRecord
+from proxy.serving import Serving
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/health", "/health/liveliness", "/health/liveness", "/health/readiness"})
 """Answered without a key: probes have none, and the answers say nothing."""
-
-REQUEST_ID_LENGTH = 128
 
 
 class App:
@@ -42,42 +42,57 @@ class App:
         if scope["type"] != "http":
             await self._lifespan(scope, receive, send)
             return
+        gateway = self._gateway
+        connection: Connection = scope[CONNECTION]
         headers: Headers = scope["headers"]
-        by_name = dict(headers)
-        decision_id = self._gateway.next_id()
-        request_id = _request_id(by_name) or decision_id
-        owner, refusal = self._guard(scope["path"], by_name, scope.get("query_string", b""))
+        line = (scope["method"], scope["path"], scope["query_string"])
+        caller = connection.caller
+        decision_id = gateway.next_id()
+        if caller is None or not caller.says(line, headers, gateway.serving):
+            connection.caller = caller = await self._admit(scope, headers, receive, send, decision_id)
+            if caller is None:
+                return
+        record = ExchangeRecord(
+            decision_id, caller.request_id or decision_id, gateway.wall(), caller.dialect.name, "", client_key=caller.key
+        )
+        await Exchange(gateway, caller, Downstream(connection, send), record).run(receive, caller.length_in(headers))
+
+    async def _admit(self, scope: Scope, headers: Headers, receive: Receive, send: Send, decision_id: str) -> Caller | None:
+        """Who calls for an exchange; None when the request was none, and has its answer."""
+        by_name, serving = dict(headers), self._gateway.serving
+        request_id = request_id_in(by_name) or decision_id
+        key, refusal = self._guard(scope["path"], by_name, scope["query_string"], serving)
         if refusal is not None:
             await self._reply(scope, send, refusal, request_id)
-            return
+            return None
         if scope["method"] == "GET" and by_name.get(b"upgrade", b"").lower() == b"websocket":
             await self._refuse_websocket(scope, send, request_id)
-            return
+            return None
         dialect, in_path = self._dialects.get(scope["path"]), None
         if dialect is None and self._matching and scope["method"] == "POST":
             dialect, in_path = self._match(scope)
         if dialect is None:
-            scope[CLIENT] = owner
+            scope[CLIENT] = key
             await self._pages(scope, receive, _with_request_id(send, request_id))
-        elif scope["method"] != "POST":
+            return None
+        if scope["method"] != "POST":
             reply = ErrorReply(405, "method_not_allowed", f"{scope['path']} takes POST, not {scope['method']}.")
             await self._reply(scope, send, reply, request_id, [(b"allow", b"POST")])
-        else:
-            record = ExchangeRecord(decision_id, request_id, self._gateway.wall(), dialect.name, "", client_key=owner)
-            await Exchange(self._gateway, dialect, Downstream(scope, send), headers, record, in_path=in_path).run(receive, by_name)
+            return None
+        return Caller((scope["method"], scope["path"], scope["query_string"]), headers, serving, dialect, in_path=in_path, key=key)
 
     def _match(self, scope: Scope) -> tuple[Dialect | None, Mapping[str, Any] | None]:
         """The dialect whose path holds a part of the request, and that part."""
-        path, query_string = scope["path"], scope.get("query_string", b"")
+        path, query_string = scope["path"], scope["query_string"]
         for dialect, match in self._matching:
             in_path = match(path, query_string)
             if in_path is not None:
                 return dialect, in_path
         return None, None
 
-    def _guard(self, path: str, headers: Mapping[bytes, bytes], query_string: bytes) -> tuple[str | None, ErrorReply | None]:
+    @staticmethod
+    def _guard(path: str, headers: Mapping[bytes, bytes], query_string: bytes, serving: Serving) -> tuple[str | None, ErrorReply | None]:
         """(name of the client's key, why it may not pass). The only place that lets requests in."""
-        serving = self._gateway.serving
         if serving.allowed_hosts is not None:
             host = headers.get(b"host")
             if not is_allowed_host(host, serving.allowed_hosts):
@@ -106,15 +121,7 @@ class App:
         headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode()), *(more or [])]
         dialect = self._dialects.get(scope["path"]) or self._match(scope)[0]
         error_body = self._error_body if dialect is None else dialect.error_body
-        await Downstream(scope, send).reply(reply.status, headers, error_body(reply))
-
-
-def _request_id(headers: Mapping[bytes, bytes]) -> str | None:
-    """The client's own id where it is harmless; None when donut's decision id has to do."""
-    given = headers.get(b"x-request-id")
-    if given and len(given) <= REQUEST_ID_LENGTH and given.isascii() and (text := given.decode("ascii")).isprintable():
-        return text
-    return None
+        await Downstream(scope[CONNECTION], send).reply(reply.status, headers, error_body(reply))
 
 
 def _with_request_id(send: Send, request_id: str) -> Send:

@@ -5,20 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from providers.codecs import UntranslatableError
+from providers.signals import Limits
 from providers.transport.decoding import decoded
 from providers.transport.port import Answer, Headers, TransportError, UpstreamRequest, header
+from proxy.caller import Caller
 from proxy.gateway import Gateway
-from proxy.headers import to_upstream
 from proxy.journal.records import AttemptRecord, Status
 from proxy.redact import redacted, without_secrets
 from proxy.relay import Relay, Relayed
 from proxy.serving import Serving
-from routing.facts import AttemptFailed, AttemptFinished, Failure, FailureKind, FirstToken
+from routing.facts import AttemptFailed, AttemptFinished, Failure, FailureKind, FirstToken, LimitsReported
 from routing.pricing import cost_usd
+from routing.translation import upstream_dialect
 from routing.types import Demand, Dispatch, Usage
 
 ERROR_BODY_BYTES = 64 * 1024
 """How much of an upstream's error answer is read: more than any of them sends, less than hurts."""
+
+ABSENT_S = 600.0
+"""How long an endpoint that was not there is believed to be missing: our guess. Servers get it with an update, which takes minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +46,27 @@ class Attempt:
         self._demand = demand
         self._began = gateway.now()
         self._settled = False
-        self._relay: Relay | None = None
+        self.relay: Relay | None = None
         self.failure: Failure | None = None
         self.refused: Refused | None = None
+        self._spoken = ""
+        """The dialect of the request that was sent."""
+        self.may_try_again = False
+        """The replica may be well in another dialect."""
         self.param: str | None = None
         """The member of the request that stands against this attempt."""
         replica = dispatch.replica
         self.record = AttemptRecord(number, replica.id, replica.provider_id, replica.upstream_model, gateway.wall())
 
-    async def run(self, body: bytes, spoken: str, client_headers: Headers, relay: Relay) -> None:
+    async def run(self, body: bytes, spoken: str, caller: Caller, relay: Relay) -> None:
         """Send `body`, which is of the dialect `spoken`, and relay the answer. When cancelled it leaves unsettled: the caller knows why,
         and says so with `abandon`."""
-        upstream = self.upstream
+        upstream, self._spoken = self.upstream, spoken
         request = UpstreamRequest(
             upstream.origin,
             b"POST",
             (upstream.stream_targets if self._demand.stream else upstream.targets)[spoken],
-            [*upstream.headers, *to_upstream(client_headers, upstream.kind.forward_headers, upstream.kind.default_headers)],
+            caller.to_upstream(upstream),
             body,
             upstream.deadlines,
             hint=upstream.replica.id,
@@ -75,7 +84,8 @@ class Attempt:
             if answer.status >= 300:
                 await self._read_refusal(answer)
             else:
-                self._relay = relay
+                self._note_limits(upstream.kind.signals.read_headers(answer.headers, self._gateway.wall()))
+                self.relay = relay
                 self._conclude(await relay.run(decoded(answer), upstream.headers))
         finally:
             answer.close()
@@ -98,7 +108,9 @@ class Attempt:
         if self._settled:
             return
         # The request may have reached the upstream, which then counts its prompt: an estimate is nearer the truth than nothing.
-        self._take_usage(self._relay.note() if self._relay is not None else Relayed())
+        relayed = self.relay.note() if self.relay is not None else Relayed()
+        self._take_usage(relayed)
+        self._take_aside(relayed)
         self._fail(failure, status)
 
     def _note_timings(self, source: Answer | TransportError) -> None:
@@ -114,6 +126,15 @@ class Attempt:
         if request_id is not None:
             self.record.upstream_request_id = request_id[:200].decode("latin-1")
 
+    def _note_limits(self, limits: Limits) -> None:
+        """What the provider said of its limits, unasked."""
+        if limits:
+            self._router.observe(LimitsReported(self.upstream.replica.id, limits), self._gateway.now())
+
+    def _take_aside(self, relayed: Relayed) -> None:
+        if relayed.aside is not None:
+            self._note_limits(self.upstream.kind.signals.read_event(relayed.aside, self._gateway.wall()))
+
     async def _read_refusal(self, answer: Answer) -> None:
         plain = decoded(answer)
         body = b""
@@ -126,10 +147,21 @@ class Attempt:
         body = without_secrets(body, secrets)
         headers = [(name, without_secrets(value, secrets)) for name, value in plain.headers]
         self.refused = Refused(answer.status, headers, body)
+        self._note_limits(self.upstream.kind.signals.read_refusal(answer.status, answer.headers, body, self._gateway.wall()))
         self._fail(self.upstream.kind.classify(answer.status, answer.headers, body))
+
+    def _unspoken(self, failure: Failure) -> Failure:
+        """There is no such endpoint: another of the replica's dialects is tried next. Where none is left, the address is wrong."""
+        upstream, now_s = self.upstream, self._gateway.now()
+        upstream.absent[self._spoken] = now_s + ABSENT_S
+        self.may_try_again = upstream_dialect(self._demand, upstream.replica, upstream.absent_at(now_s)) is not None
+        if self.may_try_again or not self._demand.translatable_to:
+            return failure
+        return replace(failure, kind=FailureKind.NOT_FOUND)
 
     def _conclude(self, relayed: Relayed) -> None:
         self._take_usage(relayed)
+        self._take_aside(relayed)
         if relayed.failure is None:
             self._settle(Status.OK)
             usage = self.record.usage or Usage(reported=False)
@@ -140,6 +172,8 @@ class Attempt:
             self._fail(relayed.failure, Status.TRUNCATED if committed and is_cut else Status.UPSTREAM_ERROR)
 
     def _fail(self, failure: Failure, status: Status = Status.UPSTREAM_ERROR) -> None:
+        if failure.kind is FailureKind.UNSPOKEN:
+            failure = self._unspoken(failure)
         # Whatever it says is stored, logged and shown: some upstreams repeat the key that they refuse.
         failure = replace(failure, message=redacted(failure.message, self.upstream.headers))
         if self.record.upstream_request_id is not None:
@@ -158,7 +192,7 @@ class Attempt:
         record.total_s = self._gateway.now() - self._began
         if record.usage is not None:
             price = self.upstream.replica.price
-            record.cost_usd = cost_usd(record.usage, price)
+            record.cost_usd = cost_usd(record.usage, price, record.started_at)
             record.price_version = price.version if price is not None else None
 
     def _take_usage(self, relayed: Relayed) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -23,10 +23,12 @@ class ClientDisconnectedError(Exception):
     """The client left before its body was complete."""
 
 
-async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int) -> bytes:
-    """The whole body. Raises BodyError (over `limit` bytes: before a byte is buffered if the client declared its length)."""
-    declared = headers.get(b"content-length")
-    if declared is not None and declared.isdigit() and int(declared) > limit:
+async def read_body(receive: Receive, length: bytes | None, encoding: bytes | None, limit: int) -> bytes:
+    """The whole body; `length` and `encoding` are what its headers declare.
+
+    Raises BodyError (over `limit` bytes: before a byte is buffered if the client declared its length).
+    """
+    if length is not None and length.isdigit() and int(length) > limit:
         raise BodyError(413, _too_large(limit))
     message = await receive()
     body: bytes = message.get("body", b"")
@@ -34,9 +36,13 @@ async def read_body(receive: Receive, headers: Mapping[bytes, bytes], limit: int
         raise ClientDisconnectedError
     if message.get("more_body"):
         body = await _read_rest(receive, body, limit)
+    return plain_body(body, encoding, limit)
+
+
+def plain_body(body: bytes, encoding: bytes | None, limit: int) -> bytes:
+    """A body that has arrived, checked and decompressed. Raises BodyError."""
     if len(body) > limit:
         raise BodyError(413, _too_large(limit))
-    encoding = headers.get(b"content-encoding")
     return body if encoding is None else decompress(body, encoding, limit)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from providers.dialects import Ask, BadRequestError, Dialect
+from proxy.agent_hints import agent_policy
 from proxy.harness import recognise
 from proxy.serving import Serving
 from proxy.session import chore_keys, keys_of
@@ -79,7 +80,9 @@ def demand_for(request: Request, steering: Steering, serving: Serving, now_s: fl
     request.ask.drop_sealed = tie.is_stripped
     call = _Call(request, steering, serving, keys, tie, now_s)
     demand = _plain(call, target)
-    return Understood(demand, None, tie.is_stripped) if target.kind in _NAMED else _opened(call, demand)
+    understood = Understood(demand, None, tie.is_stripped) if target.kind in _NAMED else _opened(call, demand)
+    terms = serving.clients.get(request.client) if request.client is not None else None
+    return understood if terms is None else understood._replace(demand=terms.bind(understood.demand))
 
 
 def remember(understood: Understood, serving: Serving, now_s: float) -> None:
@@ -112,7 +115,9 @@ def _plain(call: _Call, target: Target) -> Demand:
         stream=ask.stream,
         capability_bits=ask.capability_bits | steering.capability_bits,
         input_tokens_estimated=ask.input_tokens_estimated,
-        output_tokens_estimated=min(ask.output_tokens_max or EXPECTED_OUTPUT_TOKENS, EXPECTED_OUTPUT_TOKENS),
+        output_tokens_estimated=EXPECTED_OUTPUT_TOKENS
+        if ask.output_tokens_max is None
+        else min(ask.output_tokens_max, EXPECTED_OUTPUT_TOKENS),
         harness=recognise(steering.user_agent, request.headers, request.data),
         use_case=_USE_CASES.get(request.dialect.name, UseCase.CHAT),
         objective=steering.objective or objective_of(ask.model),
@@ -124,6 +129,7 @@ def _plain(call: _Call, target: Target) -> Demand:
         max_cost_usd=steering.max_cost_usd,
         notes=call.tie.notes,
         translatable_to=call.serving.translations.get(request.dialect.name, frozenset()),
+        output_tokens_max=ask.output_tokens_max,
     )
 
 
@@ -133,7 +139,9 @@ def _opened(call: _Call, demand: Demand) -> Understood:
     reading = _read(call, demand)
     classification = reading.classification if reading is not None else None
     policy, why = serving.policies.select(
-        named=steering.policy or (demand.target.id if demand.target.kind is TargetKind.POLICY else None),
+        named=steering.policy
+        or (demand.target.id if demand.target.kind is TargetKind.POLICY else None)
+        or agent_policy(request.data, serving.policies.policies),
         client=request.client,
         harness=demand.harness,
         requested_model=request.ask.model,

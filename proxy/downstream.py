@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 
 from providers.transport.port import Headers
+from proxy.caller import Caller
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -23,6 +24,13 @@ CLIENT = "donut.client"
 
 class Connection(Protocol):
     """What donut's server protocol offers beyond ASGI. No task per request waits for a disconnect: the connection calls."""
+
+    caller: Caller | None
+    """Whose the last exchange on this connection was."""
+
+    def take_body(self) -> bytes | None:
+        """The request's body, if all of it has arrived and nobody has begun to read it; None when it has to be read through ASGI."""
+        ...
 
     def watch(self, on_lost: Callable[[], None] | None) -> None:
         """Call `on_lost` once when the client goes away; None stops watching. Calls at once if it has already gone."""
@@ -64,18 +72,31 @@ class Connection(Protocol):
 class Downstream:
     """Sends one answer. Counts its bytes; knows whether it has begun."""
 
-    __slots__ = ("_send", "bytes_out", "connection", "has_started", "status")
+    __slots__ = ("_send", "bytes_out", "connection", "has_started", "is_open", "status")
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, connection: Connection, send: Send) -> None:
         self._send = send
-        self.connection: Connection = scope[CONNECTION]
+        self.connection = connection
         self.has_started = False
+        """Has anything of an upstream's answer gone out?"""
+        self.is_open = False
+        """Is the head of a stream out, sent before anybody has answered?"""
         self.status = 0
         self.bytes_out = 0
+
+    def open_stream(self, headers: Headers, piece: bytes) -> None:
+        """The head of a stream whose content nobody has yet; who answers goes on behind it. Not sent to a client that takes nothing."""
+        if self.connection.begin_stream(200, headers, piece):
+            self.is_open = True
+            self.status = 200
+            self.bytes_out += len(piece)
 
     async def start(self, status: int, headers: Headers, piece: bytes = b"") -> None:
         """The head of an answer, with its first piece if there is one."""
         self.has_started = True
+        if self.is_open:
+            await self.write(piece)
+            return
         self.status = status
         self.bytes_out += len(piece)
         if not self.connection.begin_stream(status, headers, piece):
@@ -105,6 +126,9 @@ class Downstream:
     async def reply(self, status: int, headers: Headers, body: bytes) -> None:
         """A whole answer at once."""
         self.has_started = True
+        if self.is_open:
+            await self.end(body)
+            return
         self.status = status
         self.bytes_out += len(body)
         headers = [*headers, (b"content-length", b"%d" % len(body))]

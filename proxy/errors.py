@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from providers.dialects import BadRequestError, ErrorReply
+from proxy.when import span
 from routing.explain import reject_in_words
 from routing.facts import Failure, FailureKind
 from routing.resolve import UnknownModel
@@ -23,7 +24,14 @@ _REFUSAL_STATUS = {
     RejectReason.OTHER_ACCOUNT: (400, "reasoning_of_another_account"),
     RejectReason.LOW_QUALITY: (503, "no_model_of_that_quality"),
     RejectReason.RETRY_BUDGET: (503, "retry_budget_exhausted"),
+    RejectReason.NOT_ALLOWED: (403, "model_not_allowed"),
+    # Money needs a person, or patience: 402. What comes back by itself within the window is a rate limit to clients, who wait: 429.
+    RejectReason.OVER_BUDGET: (402, "budget_exceeded"),
+    RejectReason.TOO_DEAR: (402, "budget_exceeded"),
+    RejectReason.OVER_ALLOWANCE: (429, "rate_limit_exceeded"),
 }
+_SPENT = frozenset({RejectReason.OVER_BUDGET, RejectReason.TOO_DEAR, RejectReason.OVER_ALLOWANCE})
+"""Nothing is wrong with any replica: whoever asks has used up what they may use."""
 REJECTS_SHOWN = 6
 
 
@@ -54,7 +62,12 @@ def refused(refusal: Refusal) -> ErrorReply:
         return ErrorReply(
             503, "no_upstream", f"Nothing serves {name}. `donut doctor` says what was looked for, GET /v1/models what is served."
         )
+    if refusal.reason in _SPENT:
+        return _spent(refusal, name)
     rejected = refusal.evidence.rejected
+    if refusal.reason is RejectReason.NOT_ALLOWED:
+        why = next(reject.detail for reject in rejected if reject.reason is RejectReason.NOT_ALLOWED)
+        return ErrorReply(403, "model_not_allowed", f"This API key may not use {name}: {why}. GET /v1/models lists them.", "model")
     words = "; ".join(map(reject_in_words, rejected[:REJECTS_SHOWN]))
     more = f"; and {len(rejected) - REJECTS_SHOWN} more" if len(rejected) > REJECTS_SHOWN else ""
     status, code = _REFUSAL_STATUS.get(refusal.reason, (503, "provider_unavailable"))
@@ -64,6 +77,19 @@ def refused(refusal: Refusal) -> ErrorReply:
     return ErrorReply(status, code, f"No replica of {name} can answer now: {words}{more}.", None, refusal.retry_after_s)
 
 
+def _spent(refusal: Refusal, name: str) -> ErrorReply:
+    """What is used up, how much of it there was, and until when."""
+    assert refusal.reason is not None
+    status, code = _REFUSAL_STATUS[refusal.reason]
+    why = next(reject.detail for reject in refusal.evidence.rejected if reject.reason is refusal.reason)
+    wait_s = refusal.retry_after_s
+    until = "This request never fits it" if wait_s is None else f"There will be room again in about {span(wait_s)}"
+    what = "The budget" if status == 402 else "The allowance"
+    # The degraded choice has been tried: a model that was named is never replaced, and in a tier nobody is cheap enough.
+    hint = " Nothing free or cheaper can answer instead." if refusal.reason is RejectReason.TOO_DEAR else ""
+    return ErrorReply(status, code, f"{what} is used up for {name} ({why}). {until}.{hint}", None, wait_s)
+
+
 def failed(failure: Failure, replica_id: str, attempts: int) -> ErrorReply:
     """The last upstream failure, when nobody else is left to ask."""
     policy = failure.policy
@@ -71,6 +97,11 @@ def failed(failure: Failure, replica_id: str, attempts: int) -> ErrorReply:
         message = (
             f"The upstream of {replica_id} refused donut's credentials ({failure.message}). "
             "Your own key is fine: check the provider's api_key or credit in donut's config or environment."
+        )
+    elif failure.kind is FailureKind.QUOTA_EXHAUSTED:
+        message = (
+            f"The account behind {replica_id} has no credit or quota left ({failure.message}). "
+            "Your own key is fine: the provider's account in donut's config needs credit, or another plan."
         )
     elif failure.kind is FailureKind.UNTRANSLATABLE:
         message = f"The request cannot be translated into what {replica_id} speaks: {failure.message}"

@@ -14,14 +14,14 @@ import asyncio
 import itertools
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
 
 from proxy.journal.records import ExchangeRecord
 from proxy.story import as_journaled
-from routing.lifecycle import Event, events_of, told
+from routing.lifecycle import events_of, told
 
 KEPT_EVENTS = 2048
 """For clients that come back. About 0.3 KB each (measured; many rejected candidates make it more): under 1 MB."""
@@ -96,14 +96,18 @@ class EventHub:
         begin = self._told.get(record.id, 0)
         self._told[record.id] = len(events)
         for event in events[begin:]:
-            self._publish(event, record)
+            self._publish({**told(event), "id": record.id, "request_id": record.request_id})
 
-    def _publish(self, event: Event, record: ExchangeRecord) -> None:
-        said = {**told(event), "id": record.id, "request_id": record.request_id}
+    def announce(self, name: str, said: Mapping[str, Any]) -> None:
+        """Something happened that belongs to no exchange: an agent beside donut began to work, say. Plain values."""
+        if self.is_recording:
+            self._publish({"event": name, **said})
+
+    def _publish(self, said: dict[str, Any]) -> None:
         if self._log is not None:
             self._log(said)
         number = next(self._numbers)
-        frame = Frame(number, _frame(type(event).__name__, said, f"{self._epoch}-{number}"))
+        frame = Frame(number, _frame(said["event"], said, f"{self._epoch}-{number}"))
         self._kept.append(frame)
         for listener in tuple(self._listeners):  # who falls behind leaves the set meanwhile
             listener.offer(frame)

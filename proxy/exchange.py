@@ -7,28 +7,33 @@ One object per exchange, no task of its own, no await in any `finally`: cancelli
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import orjson
 import structlog
 
 from providers.codecs import UntranslatableError
-from providers.dialects import Ask, BadRequestError, Dialect, ErrorReply
+from providers.dialects import EVENT_STREAM, Ask, BadRequestError, ErrorReply
 from providers.transport.port import Answer, Headers
 from proxy import errors
+from proxy.allowances import limit_headers
 from proxy.attempt import Attempt
-from proxy.body import BodyError, ClientDisconnectedError, read_body
+from proxy.body import BodyError, ClientDisconnectedError, plain_body, read_body
+from proxy.caller import Caller
 from proxy.checkpoints import checkpoint_key
 from proxy.demand import Request, demand_for, remember
 from proxy.downstream import Downstream, Receive
 from proxy.gateway import Gateway
+from proxy.harness import HARNESSES
+from proxy.harnesses._manners import retry_headers
 from proxy.headers import header_text, to_client
 from proxy.journal.records import ExchangeRecord, Status
+from proxy.keepalive import keepalive_of, speak_by_s
 from proxy.relay import Relay
 from proxy.serving import OnDisconnect, Upstream
-from proxy.steering import Steering, read_steering
+from proxy.steering import Steering
 from proxy.translation import HoldingRelay, Source, Translation, translate, with_losses
 from routing import explain
 from routing.facts import Failure, FailureKind
@@ -39,57 +44,54 @@ from routing.types import Capability, Decision, Demand, Dispatch, ModelReplica, 
 log = structlog.get_logger("donut.exchange")
 
 # Kinds whose own words the client must see as they are: its request is at fault, and its harness reacts to the vendor's text.
-PASSED_THROUGH = frozenset({FailureKind.BAD_REQUEST, FailureKind.CONTEXT_TOO_LONG, FailureKind.NOT_FOUND})
+PASSED_THROUGH = frozenset({FailureKind.BAD_REQUEST, FailureKind.CONTENT_POLICY, FailureKind.CONTEXT_TOO_LONG, FailureKind.NOT_FOUND})
 
 NO_PROMPT: tuple[bytes, dict[str, Any]] = (b"", {})
+
+OPENING: Headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 
 GONE = Failure(FailureKind.CLIENT_GONE, "the client left")
 STOPPING = Failure(FailureKind.CLIENT_GONE, "donut was stopped in the middle of the answer")
 
 
 class Exchange:
-    def __init__(
-        self,
-        gateway: Gateway,
-        dialect: Dialect,
-        downstream: Downstream,
-        headers: Headers,
-        record: ExchangeRecord,
-        *,
-        in_path: Mapping[str, Any] | None = None,
-    ) -> None:
-        """`record` has been begun; it is finished and handed over when the exchange ends. `in_path`: members of the request that the path
-        says in place of the body (`Dialect.match`)."""
+    # How each begins: defaults of the class, which no exchange has to set.
+    _task: asyncio.Task[Any] | None = None
+    _is_client_gone = False
+    _prompt = NO_PROMPT
+    """The request's body, as it came and parsed."""
+    _attempt: Attempt | None = None
+    _decision: Decision | None = None
+    _upstream: Upstream | None = None
+    _translation: Translation | None = None
+    """Of the attempt under way, where its replica does not speak the client's dialect."""
+    _deadline = 0
+    """The ticket of the deadline while it runs."""
+    _deadline_s = 0.0
+    _opening = 0
+    """The ticket of the moment when the client must have seen the head of an answer, where its patience is short."""
+    _is_too_late = False
+    _keepalive = 0
+    """The ticket of the signs of life while the stream may need them."""
+    _is_draining = False
+    _is_debug = False
+    _checkpoint: str | None = None
+    """The digest of the client's idempotency key, where it sent one."""
+    _resumed: frozenset[str] = frozenset()
+    """Replicas that failed under that key before, and are not to be tried again."""
+
+    def __init__(self, gateway: Gateway, caller: Caller, downstream: Downstream, record: ExchangeRecord) -> None:
+        """`record` has been begun; it is finished and handed over when the exchange ends."""
         self._gateway = gateway
-        self._serving = gateway.serving
-        self._dialect = dialect
-        self._in_path = in_path
+        self._serving = caller.serving
+        self._dialect = caller.dialect
+        self._caller = caller
         self._downstream = downstream
-        self._headers = headers
         self._began = gateway.now()
-        self._task: asyncio.Task[Any] | None = None
-        self._is_client_gone = False
-        self._prompt = NO_PROMPT
-        """The request's body, as it came and parsed."""
-        self._attempt: Attempt | None = None
-        self._decision: Decision | None = None
-        self._upstream: Upstream | None = None
-        self._translation: Translation | None = None
-        """Of the attempt under way, where its replica does not speak the client's dialect."""
-        self._deadline = 0
-        """The ticket of the deadline while it runs."""
-        self._deadline_s = 0.0
-        self._is_too_late = False
-        self._is_draining = False
-        self._is_debug = False
-        self._checkpoint: str | None = None
-        """The digest of the client's idempotency key, where it sent one."""
-        self._resumed: frozenset[str] = frozenset()
-        """Replicas that failed under that key before, and are not to be tried again."""
         self.record = record
 
-    async def run(self, receive: Receive, by_name: Mapping[bytes, bytes]) -> None:
-        """Serve the request; `by_name` are its headers again, for looking one up.
+    async def run(self, receive: Receive, length: bytes | None) -> None:
+        """Serve the request, whose body is `length` long if the client says so.
 
         Raises nothing: when the server is stopping, its cancellation has done its work once the client knows.
         """
@@ -97,7 +99,7 @@ class Exchange:
         self._gateway.in_flight += 1
         self._downstream.connection.watch(self._client_left)
         try:
-            await self._serve(receive, by_name)
+            await self._serve(receive, length)
         except asyncio.CancelledError:
             if self._is_client_gone:
                 self._abandon(GONE, Status.CLIENT_GONE)
@@ -112,6 +114,7 @@ class Exchange:
         finally:
             self._downstream.connection.watch(None)
             self._gateway.deadlines.stop(self._deadline)
+            self._stay_quiet()
             self._gateway.in_flight -= 1
             self._gateway.draining -= self._is_draining
             self._finish()
@@ -120,21 +123,24 @@ class Exchange:
 
     # Reading
 
-    async def _serve(self, receive: Receive, by_name: Mapping[bytes, bytes]) -> None:
+    async def _serve(self, receive: Receive, length: bytes | None) -> None:
+        caller, limit = self._caller, self._serving.limits.body_bytes
+        encoding = caller.by_name.get(b"content-encoding")
         try:
-            body = await read_body(receive, by_name, self._serving.limits.body_bytes)
+            body = self._downstream.connection.take_body()
+            body = await read_body(receive, length, encoding, limit) if body is None else plain_body(body, encoding, limit)
         except BodyError as error:
             await self._refuse(ErrorReply(error.status, "request_too_large" if error.status == 413 else "invalid_request", str(error)))
             return
         self.record.bytes_in = len(body)
         try:
             data = _parse(body)
-            if self._in_path is not None:
-                data |= self._in_path
+            if caller.in_path is not None:
+                data |= caller.in_path
             ask = self._dialect.read(data, len(body))
-            steering = read_steering(self._headers)
+            steering = caller.steering()
             self._note_request(ask, steering)
-            request = Request(self._dialect, data, ask, by_name, self.record.client_key)
+            request = Request(self._dialect, data, ask, caller.by_name, caller.key)
             understood = demand_for(request, steering, self._serving, self._gateway.now())
         except BadRequestError as error:
             await self._refuse(errors.bad_request(error))
@@ -143,10 +149,12 @@ class Exchange:
             await self._refuse(errors.unknown_model(understood))
             return
         remember(understood, self._serving, self._gateway.now())
-        demand = self._resume(understood.demand, by_name)
+        demand = self._resume(understood.demand)
         self._note_demand(demand)
         self._deadline_s = steering.deadline_s or self._serving.limits.deadline_s
         self._deadline = self._gateway.deadlines.start(self._deadline_s, self._deadline_passed)
+        if ask.stream:
+            self._open_in_time(ask)
         # Kept in one place until the commit and no longer: a thousand open streams must not hold a thousand prompts.
         self._prompt = (body, data)
         del body, data, request
@@ -160,15 +168,15 @@ class Exchange:
 
     def _note_demand(self, demand: Demand) -> None:
         self.record.harness = demand.harness
-        self.record.use_case = demand.use_case.value
+        self.record.use_case = demand.use_case._value_
         if demand.affinity_keys:
             self.record.affinity_key = demand.affinity_keys[0]
 
     # Checkpoints
 
-    def _resume(self, demand: Demand, by_name: Mapping[bytes, bytes]) -> Demand:
+    def _resume(self, demand: Demand) -> Demand:
         """Go on where an earlier request with the same idempotency key stopped."""
-        given = by_name.get(b"idempotency-key")
+        given = self._caller.by_name.get(b"idempotency-key")
         if given is None:
             return demand
         self._checkpoint = self.record.idempotency_key = checkpoint_key(given, self.record.client_key)
@@ -191,16 +199,18 @@ class Exchange:
     # Attempts
 
     async def _attempts(self, ask: Ask, demand: Demand) -> None:
-        router, limits = self._serving.router, self._serving.limits
+        shared, limits = self._gateway.shared, self._serving.limits
         tried = self._resumed
         last: Attempt | None = None
         panicked = False
         while True:
-            decision = router.decide(demand, self._gateway.now(), tried, panicked=panicked)
+            decision = self._decide(demand, tried, panicked)
             if isinstance(decision, Refusal) and last is None and tried:
                 # All were tried under this idempotency key: the plan begins anew.
                 tried = self._resumed = frozenset()
-                decision = router.decide(demand, self._gateway.now(), tried)
+                decision = self._decide(demand, tried, panicked)
+            if shared is not None and isinstance(decision, Dispatch):
+                decision = await shared.admitted(decision, partial(self._decide, demand, tried, panicked))
             if isinstance(decision, Refusal):
                 if last is None:
                     self._decision = decision
@@ -216,11 +226,15 @@ class Exchange:
                 self.record.status = last.record.status
                 self._note_failure(failure)
                 return
-            tried |= {decision.replica.id}
+            if not last.may_try_again:
+                tried |= {decision.replica.id}
             panicked |= decision.evidence.panic
             if not failure.policy.try_elsewhere or len(self.record.attempts) >= limits.max_attempts or self._is_client_gone:
                 await self._reply_failure(last)
                 return
+
+    def _decide(self, demand: Demand, tried: frozenset[str], panicked: bool) -> Decision:
+        return self._serving.router.decide(demand, self._gateway.now(), tried, panicked=panicked)
 
     async def _try(self, attempt: Attempt, ask: Ask) -> None:
         self._attempt = attempt
@@ -231,17 +245,29 @@ class Exchange:
         if ask.defaults:
             ask.is_for_reasoner = _reasons(attempt.upstream.replica)
         dialect, replica, limits = self._dialect, attempt.upstream.replica, self._serving.limits
-        if dialect.name not in replica.dialects:
-            await self._try_translated(attempt, ask)
+        spoken = self._spoken_with(attempt.upstream, ask)
+        if dialect.name != spoken:
+            await self._try_translated(attempt, ask, spoken)
             return
         self._translation = None
         relay = Relay(self._downstream, dialect, ask, limits, self._commit)
-        await attempt.run(dialect.prepare(*self._prompt, ask, replica.upstream_model), dialect.name, self._headers, relay)
+        await attempt.run(dialect.prepare(*self._prompt, ask, replica.upstream_model), dialect.name, self._caller, relay)
 
-    async def _try_translated(self, attempt: Attempt, ask: Ask) -> None:
+    def _spoken_with(self, upstream: Upstream, ask: Ask) -> str:
+        """The dialect of the attempt: the client's where the upstream has it, and not one whose endpoint was not there just now."""
+        replica, name = upstream.replica, self._dialect.name
+        is_forgotten = ask.previous_answer_id is not None and not upstream.kind.keeps_answers
+        if name in replica.dialects and not upstream.absent and not is_forgotten:
+            return name
         assert isinstance(self._decision, Dispatch)
-        spoken = upstream_dialect(self._decision.evidence.demand, attempt.upstream.replica)
+        demand = self._decision.evidence.demand
+        absent = [*upstream.absent_at(self._gateway.now()), *([name] if is_forgotten else ())]
+        spoken = upstream_dialect(demand, replica, absent) or upstream_dialect(demand, replica)
         assert spoken is not None, "the gate lets nobody pass who is not understood"
+        return spoken
+
+    async def _try_translated(self, attempt: Attempt, ask: Ask, spoken: str) -> None:
+        assert isinstance(self._decision, Dispatch)
         source = Source(self._dialect, self._prompt[1], ask, self.record.id, int(self._gateway.wall()))
         try:
             translation = translate(source, self._serving.dialects[spoken], attempt.upstream.replica)
@@ -252,7 +278,7 @@ class Exchange:
         self._decision = with_losses(self._decision, translation)
         del source
         relay = HoldingRelay(self._downstream, translation.dialect, ask, self._serving.limits, self._commit)
-        await attempt.run(translation.take_body(), spoken, self._headers, relay)
+        await attempt.run(translation.take_body(), spoken, self._caller, relay)
 
     def _commit(self, answer: Answer) -> Headers:
         """The first content byte goes out now: no other replica may answer, and the deadline has done its work."""
@@ -260,8 +286,41 @@ class Exchange:
         self._gateway.deadlines.stop(self._deadline)
         self._prompt = NO_PROMPT
         self._attempt.committed(is_stream=self.record.stream)
-        told = to_client(answer.headers) if self._translation is None else self._translation.headers
-        return [*told, *self._own_headers()]
+        if self.record.stream and not self._keepalive:
+            self._keep_alive()
+        return self._beside_own(to_client(answer.headers) if self._translation is None else self._translation.headers)
+
+    # Silence
+
+    def _open_in_time(self, ask: Ask) -> None:
+        """Some harnesses give up when no head of an answer has come; those get one before."""
+        limit_s = speak_by_s(self.record.harness or "")
+        if limit_s is not None and limit_s < self._deadline_s and self._serving.limits.keepalive_s > 0 and ask.stream_type is EVENT_STREAM:
+            self._opening = self._gateway.deadlines.start(limit_s, self._open)
+
+    def _open(self) -> None:
+        """Called by the sweep: nobody has answered yet, and the harness's patience is nearly over."""
+        sign = keepalive_of(self._dialect.name, self.record.harness or "")
+        if sign is None or self._downstream.has_started or self._is_client_gone:
+            return
+        self._downstream.open_stream([*OPENING, *self._names()], sign)
+        if self._downstream.is_open:
+            self._keep_alive()
+
+    def _keep_alive(self) -> None:
+        sign, after_s = keepalive_of(self._dialect.name, self.record.harness or ""), self._serving.limits.keepalive_s
+        if sign is not None and after_s > 0:
+            self._keepalive = self._gateway.keepalives.start(self._downstream, sign, after_s, self._may_speak)
+
+    def _may_speak(self) -> bool:
+        if not self._downstream.has_started:
+            return True
+        relay = self._attempt.relay if self._attempt is not None else None
+        return relay is not None and relay.is_between_events
+
+    def _stay_quiet(self) -> None:
+        self._gateway.deadlines.stop(self._opening)
+        self._gateway.keepalives.stop(self._keepalive)
 
     # Leaving
 
@@ -300,6 +359,8 @@ class Exchange:
         """The server stops and the grace is over: tell the client instead of vanishing."""
         self._abandon(STOPPING, Status.TRUNCATED if self._downstream.has_started else Status.UPSTREAM_ERROR)
         self.record.error_code = "shutting_down"
+        assert self._task is not None
+        self._task.uncancel()  # before Python 3.11.3 a timeout in a task that was cancelled does not end as one
         try:
             # Only what goes out without waiting: the journal closes next, and the row must be in it by then.
             async with asyncio.timeout(0):
@@ -325,7 +386,7 @@ class Exchange:
         if self._upstream is not None:
             replica = self._upstream.replica
             record.logical_model_id, record.replica_id = replica.logical_model_id, replica.id
-            record.provider_id, record.tier = replica.provider_id, replica.tier.value
+            record.provider_id, record.tier = replica.provider_id, replica.tier._value_
         record.last_decision = self._decision
         self._keep_checkpoint()
         gateway.put(record)
@@ -342,11 +403,13 @@ class Exchange:
 
     async def _end_with(self, reply: ErrorReply) -> None:
         """An error, wherever the answer stands: as the answer, as the stream's last event, or as a connection that breaks off."""
-        if not self._downstream.has_started:
+        self._stay_quiet()
+        if not self._downstream.has_started and not self._downstream.is_open:
             await self._send_error(reply)
         elif self.record.stream:
             self._downstream.connection.close_after_response()
-            await self._downstream.end(self._dialect.error_events(reply))
+            relay = self._attempt.relay if self._attempt is not None else None
+            await self._downstream.end(self._dialect.error_events(reply) if relay is None else relay.last_words(reply))
         else:
             self._downstream.connection.abort()
 
@@ -359,14 +422,15 @@ class Exchange:
         is_passed = refused is not None and failure.kind in PASSED_THROUGH and refused.status < 500
         if refused is None or not is_passed:
             reply = errors.failed(failure, attempt.record.replica_id, len(self.record.attempts))
-            await self._send_error(replace(reply, param=attempt.param))
-        elif self._translation is not None:
-            await self._send_error(errors.retold(failure, refused.status))
+            await self._end_with(replace(reply, param=attempt.param))
+        elif self._translation is not None or self._downstream.is_open:
+            await self._end_with(errors.retold(failure, refused.status))
         else:
-            await self._downstream.reply(refused.status, [*to_client(refused.headers), *self._own_headers()], refused.body)
+            await self._downstream.reply(refused.status, self._beside_own(to_client(refused.headers)), refused.body)
 
     async def _send_error(self, reply: ErrorReply) -> None:
-        headers = [(b"content-type", b"application/json"), *errors.retry_after_header(reply), *self._own_headers()]
+        told = retry_headers(reply, HARNESSES.get(self.record.harness))
+        headers = [(b"content-type", b"application/json"), *told, *self._own_headers()]
         await self._downstream.reply(reply.status, headers, self._dialect.error_body(reply))
 
     def _note_error(self, reply: ErrorReply) -> None:
@@ -378,20 +442,29 @@ class Exchange:
 
     # Headers
 
+    def _names(self) -> Headers:
+        return [(b"x-request-id", self.record.request_id.encode("latin-1")), (b"x-donut-decision", self.record.id.encode())]
+
     def _own_headers(self) -> Headers:
         record = self.record
-        headers = [
-            (b"x-request-id", record.request_id.encode("latin-1")),
-            (b"x-donut-decision", record.id.encode()),
-            (b"x-donut-attempts", b"%d" % len(record.attempts)),
-        ]
+        headers = [*self._names(), (b"x-donut-attempts", b"%d" % len(record.attempts))]
         if record.use_case is not None:
             headers.append((b"x-donut-use-case", record.use_case.encode()))
         if self._upstream is not None:
             headers += self._upstream.answer_headers
+        if self._serving.tells_limits and self._decision is not None:
+            headers += limit_headers(self._decision, self._serving.router.fleet.headroom, self._gateway.now())
         if self._is_debug:
             headers += self._debug_headers()
         return headers
+
+    def _beside_own(self, told: Headers) -> Headers:
+        """The upstream's headers and donut's own. Where a client's key has limits, those are what the client must heed."""
+        own = self._own_headers()
+        if self._serving.tells_limits:
+            names = {name for name, _ in own}
+            told = [header for header in told if header[0] not in names]
+        return [*told, *own]
 
     def _debug_headers(self) -> Headers:
         words = explain.in_words(self._decision) if self._decision is not None else "no decision was needed"

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from proxy.deadlines import Deadlines
 from proxy.events import EventHub
 from proxy.journal.records import ExchangeRecord
+from proxy.keepalive import KeepAlives
 from proxy.serving import Serving
+from proxy.shared.port import Shared
 
 
 class Gateway:
@@ -28,7 +30,10 @@ class Gateway:
         self.now = now
         self.wall = wall
         self.deadlines = Deadlines(now)
+        self.keepalives = KeepAlives(now)
         self.events = EventHub(now, self._model_of)
+        self.shared: Shared | None = None
+        """What several workers share, where they do."""
         self.in_flight = 0
         self.draining = 0
         """Answers being read to their end for accounting only, their clients gone."""

@@ -1,7 +1,8 @@
 """What keeps a quiet stream's client from giving up: which bytes it takes for life, and the sweep that sends them.
 
 A stream that has begun is watched from outside: the sweep looks whether its byte count has moved, so a piece that passes costs nothing.
-Nothing is sent before the commit: a first byte is the 200, and nobody else may answer after it.
+Nothing is sent before the commit, with one exception: a harness that would give up waiting for the head of an answer gets it in time, with
+a sign of life and no word of anybody's answer. Who answers may still change after it; how a failure is told may not (an event, no status).
 """
 
 from __future__ import annotations
@@ -71,13 +72,10 @@ class KeepAlives:
         self._next = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def start(self, stream: Stream, dialect: str, harness: str, after_s: float) -> int:
-        """A ticket for `stop`; 0 where there is nothing to send."""
-        sign = keepalive_of(dialect, harness) if after_s > 0 else None
-        if sign is None:
-            return 0
+    def start(self, stream: Stream, sign: bytes, after_s: float, may_speak: Callable[[], bool]) -> int:
+        """A ticket for `stop`. `may_speak`: is the stream between two events now, and not at its end?"""
         self._next += 1
-        self._watched[self._next] = _Watched(stream, sign, after_s, stream.bytes_out, self._now())
+        self._watched[self._next] = _Watched(stream, sign, after_s, may_speak, self._now())
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
         return self._next
@@ -94,13 +92,14 @@ class KeepAlives:
 
 
 class _Watched:
-    __slots__ = ("_after_s", "_bytes_out", "_moved_at", "_sign", "_stream")
+    __slots__ = ("_after_s", "_bytes_out", "_may_speak", "_moved_at", "_sign", "_stream")
 
-    def __init__(self, stream: Stream, sign: bytes, after_s: float, bytes_out: int, now: float) -> None:
+    def __init__(self, stream: Stream, sign: bytes, after_s: float, may_speak: Callable[[], bool], now: float) -> None:
         self._stream = stream
         self._sign = sign
         self._after_s = after_s
-        self._bytes_out = bytes_out
+        self._may_speak = may_speak
+        self._bytes_out = stream.bytes_out
         self._moved_at = now
 
     def look(self, now: float) -> None:
@@ -108,6 +107,8 @@ class _Watched:
         if stream.bytes_out == self._bytes_out and now - self._moved_at < self._after_s:
             return
         if stream.bytes_out == self._bytes_out:
+            if not self._may_speak():
+                return
             # A client that does not even read what it has needs no sign; the next sweep tries again.
             stream.try_write(self._sign)
         self._bytes_out = stream.bytes_out

@@ -55,7 +55,7 @@ class Metrics:
         """Take in finished exchanges, each once. Summed up first: a label costs more to look up than a number to add."""
         sums: Sums = defaultdict(float)
         for record in records:
-            sums[self._exchanges, (record.dialect, record.status.value, record.tier or "none")] += 1
+            sums[self._exchanges, (record.dialect, record.status._value_, record.tier or "none")] += 1
             if record.decision is not None:
                 self._count_decision(record, record.decision, sums)
             for attempt in record.attempts:
@@ -78,7 +78,7 @@ class Metrics:
 
     def _count_attempt(self, attempt: AttemptRecord, sums: Sums) -> None:
         replica = attempt.replica_id
-        sums[self._attempts, (replica, attempt.status.value, attempt.failure_kind or "none")] += 1
+        sums[self._attempts, (replica, attempt.status._value_, attempt.failure_kind or "none")] += 1
         if attempt.ttft_s is not None:
             self._ttft.labels(replica).observe(attempt.ttft_s)
         usage = attempt.usage
@@ -117,5 +117,6 @@ class _State(Collector):
             ("donut_journal_pending", "Records that wait for the disk.", journal.pending),
             ("donut_journal_pending_bytes", "Estimated memory of the records that wait.", journal.pending_bytes),
             ("donut_journal_dropped", "Records lost because the queue was full.", journal.dropped),
+            ("donut_shared_state_lost", "1 while limits are counted here only.", gateway.shared is not None and gateway.shared.is_lost),
         ):
             yield GaugeMetricFamily(name, help_, value)

@@ -7,10 +7,11 @@ holds part of this answer: a failure ends it with one honest error, and nobody e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from providers.dialects import Ask, Dialect, ErrorReply, StreamScanner
+from providers.dialects import EVENT_STREAM, Ask, Dialect, ErrorReply, StreamScanner
 from providers.sse import looks_like_sse, may_become_sse
 from providers.transport.port import Answer, Headers, TransportError
 from proxy.downstream import Downstream
@@ -21,6 +22,8 @@ from routing.types import Usage
 
 WHOLE_BYTES = 1024 * 1024
 """An answer that is not streamed is held up to this size, so that a cut or an error inside it can still fail over."""
+
+EVENT_ENDS = (b"\n\n", b"\r\n\r\n")
 
 TAIL_BYTES = 4096
 """What is kept of a larger answer: its end, where usage stands."""
@@ -34,12 +37,23 @@ class Relayed:
     usage: Usage | None = None
     content_events: int = 0
     output_tokens_estimated: int = 0
+    aside: dict[str, Any] | None = None
+    """The newest event that was no part of the answer: some providers tell their limits there."""
 
 
 class Relay:
     """One answer's way. `on_commit` is called once, just before the first byte goes out; it returns the answer's headers."""
 
     _scanner: StreamScanner | None = None
+    _prelude: Sequence[bytes] = ()
+    _prelude_events = 0
+    _prelude_bytes = 0
+    _prelude_timer: asyncio.TimerHandle | None = None
+    _early_commit: asyncio.Task[None] | None = None
+    _pending = b""
+    """What `_take` could not send."""
+    _latest = b""
+    """The newest piece of the stream that went out, while more may follow it."""
 
     def __init__(self, downstream: Downstream, dialect: Dialect, ask: Ask, limits: Limits, on_commit: Callable[[Answer], Headers]) -> None:
         self._downstream = downstream
@@ -47,13 +61,6 @@ class Relay:
         self._ask = ask
         self._limits = limits
         self._on_commit = on_commit
-        self._prelude: list[bytes] = []
-        self._prelude_events = 0
-        self._prelude_bytes = 0
-        self._prelude_timer: asyncio.TimerHandle | None = None
-        self._early_commit: asyncio.Task[None] | None = None
-        self._pending = b""
-        """What `_take` could not send."""
         self.result = Relayed()
 
     async def run(self, answer: Answer, secrets: Headers) -> Relayed:
@@ -65,6 +72,9 @@ class Relay:
         self._secrets = secrets
         try:
             first = await answer.read()
+            if first.startswith(b"{"):
+                await self._whole(answer, first)  # an answer in one piece, and the rest of the question need not be asked
+                return self.result
             while not (is_stream := looks_like_sse(first)) and may_become_sse(first) and (more := await answer.read()):
                 first += more
             if is_stream:
@@ -94,6 +104,7 @@ class Relay:
                 self._pending = without_secrets(out, self._secrets)
                 return False
             if self._downstream.has_started:
+                self._latest = out or self._latest
                 await self._downstream.write(out)
                 return True
             self._hold(out, answer)
@@ -111,6 +122,7 @@ class Relay:
             if scanner.failure is not None or (scanner.is_finished and answer.has_ended()):
                 return
             pending, self._pending = self._pending, b""
+            self._latest = pending
             await self._downstream.write(pending)
 
     def _take(self, data: bytes) -> bool:
@@ -119,11 +131,14 @@ class Relay:
         assert scanner is not None
         out = scanner.feed(data)
         if not scanner.is_finished and scanner.failure is None and self._downstream.try_write(out):
+            if out:
+                self._latest = out
             return True
         self._pending = out if scanner.failure is None else without_secrets(out, self._secrets)
         return False
 
     async def _stream_ended(self, answer: Answer, scanner: StreamScanner) -> None:
+        self._latest = b""
         await self._finish_early_commit()
         rest = self._pending + (scanner.finish() if scanner.failure is None else b"")
         self._pending = b""
@@ -141,12 +156,12 @@ class Relay:
         else:
             # All of it is here, and nothing has gone out: one write instead of two.
             self._stop_prelude_timer()
-            await self._downstream.reply(answer.status, self._on_commit(answer), b"".join((*self._prelude, rest)))
+            await self._downstream.reply(answer.status, self._stream_head(answer), b"".join((*self._prelude, rest)))
 
     def _hold(self, out: bytes, answer: Answer) -> None:
         if not out:
             return
-        self._prelude.append(out)
+        self._prelude = (*self._prelude, out)
         self._prelude_bytes += len(out)
         self._prelude_events += out.count(b"\n\n") or 1
         if self._prelude_timer is None:
@@ -178,12 +193,22 @@ class Relay:
         if self._prelude_timer is not None:
             self._prelude_timer.cancel()
         held = self._prelude[0] if len(self._prelude) == 1 else b"".join(self._prelude)
-        self._prelude = []
-        await self._downstream.start(answer.status, self._on_commit(answer), held)
+        self._prelude = ()
+        self._latest = held
+        await self._downstream.start(answer.status, self._stream_head(answer), held)
+
+    def _stream_head(self, answer: Answer) -> Headers:
+        headers, content_type = self._on_commit(answer), self._ask.stream_type
+        if content_type is EVENT_STREAM:
+            return headers
+        return [(name, content_type if name.lower() == b"content-type" else value) for name, value in headers]
 
     # An answer in one piece
 
     async def _whole(self, answer: Answer, first: bytes) -> None:
+        if answer.has_ended():
+            await self._reply(answer, first)
+            return
         pieces = [first]
         size = len(first)
         while size <= WHOLE_BYTES:
@@ -200,8 +225,12 @@ class Relay:
         self.result.usage = facts.usage
         self.result.output_tokens_estimated = facts.output_tokens_estimated
         self.result.failure = facts.failure
-        if facts.failure is None:
-            await self._downstream.reply(answer.status, self._on_commit(answer), body if facts.body is None else facts.body)
+        if facts.failure is not None:
+            return
+        if self._downstream.is_open:
+            self.result.failure = Failure(FailureKind.PROTOCOL, "it answered in one piece where a stream was asked for")
+            return
+        await self._downstream.reply(answer.status, self._on_commit(answer), body if facts.body is None else facts.body)
 
     async def _pass_through(self, answer: Answer, data: bytes) -> None:
         """A large answer (thousands of embeddings): commit, then pump without holding it."""
@@ -217,7 +246,12 @@ class Relay:
         self.result.output_tokens_estimated = facts.output_tokens_estimated
         await self._downstream.end()
 
-    # Failure
+    # Silence and failure
+
+    @property
+    def is_between_events(self) -> bool:
+        """May something of ours go out now, behind what has gone out of the stream?"""
+        return self._latest.endswith(EVENT_ENDS)
 
     def note(self) -> Relayed:
         """What is known now: for an exchange that is being cancelled."""
@@ -229,6 +263,11 @@ class Relay:
         self.result.usage = scanner.usage
         self.result.content_events = scanner.content_events
         self.result.output_tokens_estimated = scanner.output_tokens_estimated
+        self.result.aside = scanner.aside
+
+    def last_words(self, reply: ErrorReply) -> bytes:
+        """The frames that end a stream which can not go on, wherever it stands."""
+        return self._dialect.error_events(reply) if self._scanner is None else self._scanner.end_with(reply)
 
     async def _broke(self, error: TransportError) -> None:
         scanner = self._scanner
@@ -240,6 +279,7 @@ class Relay:
                 await self._downstream.end()
                 return
         self.result.failure = Failure(error.kind, str(error))
+        self._latest = b""
         await self._finish_early_commit()
         if not self._downstream.has_started:
             return
@@ -248,4 +288,4 @@ class Relay:
             return
         reply = ErrorReply(502, self.result.failure.policy.error_code, f"The upstream's answer broke off: {error}.")
         self._downstream.connection.close_after_response()
-        await self._downstream.end(self._dialect.error_events(reply))
+        await self._downstream.end(self.last_words(reply))

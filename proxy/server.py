@@ -17,7 +17,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from providers.transport.outbox import BatchedTransport, outbox_of
 from providers.transport.port import Headers
+from proxy.caller import Caller
 from proxy.downstream import CONNECTION
+from proxy.idle import idle_connections
 
 BACKLOG = 4096
 """Connections the kernel may hold for us: a thousand clients may come at the same moment."""
@@ -26,6 +28,7 @@ BACKLOG = 4096
 class DonutProtocol(HttpToolsProtocol):
     """One client connection. Implements `proxy.downstream.Connection` for the exchange that runs on it."""
 
+    caller: Caller | None = None
     _on_lost: Callable[[], None] | None = None
     _on_stopping: Callable[[], None] | None = None
     _is_lost = False
@@ -33,14 +36,14 @@ class DonutProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(BatchedTransport(transport, outbox_of(self.loop)))
+        self._idle = idle_connections(self.loop)
         # uvloop does this by itself; asyncio does not for sockets that do not name their protocol, and socket.create_server's do not.
         # Without it Nagle and delayed acknowledgements hold the second piece of an answer back for 40 ms.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        scope: dict[str, Any] = self.scope  # type: ignore[assignment]
-        scope[CONNECTION] = self
+        self.scope[CONNECTION] = self  # type: ignore[literal-required]
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -52,10 +55,21 @@ class DonutProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        self._idle.discard(self)
         self._is_lost = True
         on_lost, self._on_lost = self._on_lost, None
         if on_lost is not None:
             on_lost()
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle.discard(self)
+
+    def take_body(self) -> bytes | None:
+        cycle = self.cycle
+        if cycle.more_body or cycle.disconnected or cycle.waiting_for_100_continue or self.pipeline:
+            return None
+        body, cycle.body = bytes(cycle.body), bytearray()  # a stream may go on for an hour, and nobody needs its prompt any more
+        return body
 
     def watch(self, on_lost: Callable[[], None] | None) -> None:
         if on_lost is not None and self._is_lost:
@@ -108,9 +122,8 @@ class DonutProtocol(HttpToolsProtocol):
         return cycle.keep_alive and not cycle.disconnected and not cycle.response_started and cycle.scope["method"] != "HEAD"
 
     def _head(self, status: int, headers: Headers) -> bytes:
-        lines = [b"%b: %b\r\n" % pair for pair in self.server_state.default_headers]
-        lines += [b"%b: %b\r\n" % pair for pair in headers]
-        return STATUS_LINE[status] + b"".join(lines) + b"\r\n"
+        lines = [b"%b: %b\r\n" % pair for pair in (*self.server_state.default_headers, *headers)]
+        return b"%b%b\r\n" % (STATUS_LINE[status], b"".join(lines))
 
     def write_piece(self, data: bytes) -> bool:
         cycle = self.cycle
@@ -138,9 +151,17 @@ class DonutProtocol(HttpToolsProtocol):
         self._is_last_answer = True  # with pipelined requests waiting, `cycle` is not the one that runs
 
     def on_response_complete(self) -> None:
+        """uvicorn's, without its timer."""
+        self.server_state.total_requests += 1
         if self._is_last_answer:
             self.transport.close()
-        super().on_response_complete()
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._idle.add(self, self.timeout_keep_alive)
 
     def abort(self) -> None:
         self.cycle.disconnected = True  # uvicorn then expects no more of this answer

@@ -6,7 +6,7 @@ An exchange keeps the `Serving` it began with, so a reload in the middle of a st
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from providers.dialects import Dialect
@@ -14,6 +14,7 @@ from providers.ports import ProviderKind
 from providers.transport.port import Deadlines, Headers, Origin, Transport
 from proxy.auth import KeyRing
 from proxy.memory import Memory
+from proxy.terms import ClientTerms
 from routing.policies import PolicyBook
 from routing.resolve import UnknownModel, resolve
 from routing.router import Router
@@ -53,6 +54,11 @@ class Upstream:
     drain_max_concurrent: int = 4
     answer_headers: Headers = field(default_factory=list)
     """`x-donut-model`, `-replica`, `-tier`: the part of donut's answer headers that the replica decides."""
+    absent: dict[str, float] = field(default_factory=dict)
+    """Dialects whose endpoint was not there → when it is looked for again, on the gateway's clock."""
+
+    def absent_at(self, now_s: float) -> Collection[str]:
+        return [dialect for dialect, until_s in self.absent.items() if now_s < until_s] if self.absent else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,8 @@ class Limits:
     prelude_events: int = 64
     prelude_bytes: int = 256 * 1024
     prelude_s: float = 20.0
+    keepalive_s: float = 15.0
+    """Silence in a stream after which its client gets a sign of life; 0: never."""
     deadline_s: float = 600.0
     """From the request's arrival to its first content byte, over all attempts."""
     max_attempts: int = 4
@@ -88,6 +96,10 @@ class Serving:
     """By name: those into which requests may have to be translated."""
     translations: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Dialect → others into which its requests can be translated."""
+    clients: Mapping[str, ClientTerms] = field(default_factory=dict)
+    """Name of a client's key → what it is held to; those who may do everything are not in it."""
+    tells_limits: bool = False
+    """Is there a limit that an answer's headers could tell of?"""
     _names: dict[str, Target | UnknownModel] = field(default_factory=dict)
 
     def resolve(self, name: str) -> Target | UnknownModel:

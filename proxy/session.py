@@ -23,10 +23,12 @@ HEADERS: tuple[bytes, ...] = (
 )
 """Headers that name a conversation; the first one there counts. A gateway's id may stand for several: it comes behind a harness's own."""
 
+_NAMES = frozenset(HEADERS)
+
 AGENT_HEADERS: tuple[bytes, ...] = tuple(name for harness in HARNESSES.values() for name in harness.agent_headers)
 """What a sub-agent says of itself, where it shares its parent's session."""
 
-WHOLE_CHARS = 1024
+WHOLE_CHARS = 256
 """Of a longer text its edges, its length and a checksum go into the key: SHA-256 of 64 KB costs 37 µs, CRC-32 12, and 15 are allowed."""
 
 CHECKSUMMED_CHARS = 16 * 1024
@@ -60,6 +62,8 @@ def _keys_by_opening(opening: Opening, client: str | None) -> tuple[str, ...]:
 
 
 def _named(headers: Mapping[bytes, bytes]) -> str | None:
+    if _NAMES.isdisjoint(headers):
+        return None
     for name in HEADERS:
         value = headers.get(name)
         if value:

@@ -14,6 +14,7 @@ import orjson
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from providers.adapters.routellm import Opinion, Question
 from providers.dialects import Dialect, ErrorReply
 from proxy.body import BodyError, ClientDisconnectedError, read_body
 from proxy.dry_run import Moment
@@ -21,7 +22,15 @@ from proxy.events import EventHub
 from proxy.gateway import Gateway
 from proxy.journal.port import JournalStore
 from proxy.metrics import Metrics
+from routing.ledger.book import Book
+from routing.ledger.names import NameIndex
+from routing.ledger.resolver import Resolver
 from routing.selectors import Selector
+
+
+def empty_ledger() -> Resolver:
+    """That of a site in a test, which knows nothing."""
+    return Resolver(Book(()), {}, NameIndex(()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +55,12 @@ class Site:
     profile: Callable[[], str] = lambda: "balanced"
     """`routing.profile` of the configuration in force."""
     version: str = "unknown"
+    adapters: Callable[[], list[dict[str, Any]]] = list
+    """How the connections to outside systems are doing."""
+    opinion: Callable[[Question], Awaitable[Opinion]] | None = None
+    """Asks an external router, within its limit; raises NoOpinionError."""
+    ledger: Callable[[], Resolver] = empty_ledger
+    """What is known about models; the first call after a change may take some ten milliseconds."""
     config_name: str | None = None
     """The config file's name, without its folder: `/health` is answered without a key."""
 
@@ -110,7 +125,8 @@ async def raw_body(site: Site, request: Request) -> bytes:
     """Raises PageError."""
     limit = site.gateway.serving.limits.body_bytes
     try:
-        return await read_body(request.receive, dict(request.scope["headers"]), limit)
+        headers = dict(request.scope["headers"])
+        return await read_body(request.receive, headers.get(b"content-length"), headers.get(b"content-encoding"), limit)
     except BodyError as error:
         code = "request_too_large" if error.status == 413 else "invalid_request"
         raise PageError(ErrorReply(error.status, code, str(error))) from error

@@ -144,7 +144,7 @@ class _Answers:
         del ask
         decoder = self._understood.new_decoder()
         if self._stream:
-            return TranslatingScanner(decoder, self._spoken.new_encoder(self._frame))
+            return TranslatingScanner(decoder, self._spoken.new_encoder(self._frame), self._client.end_events)
         return GatheringScanner(decoder, self._whole)
 
     def _whole(self, events: Sequence[Event]) -> bytes:

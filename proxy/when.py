@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 
@@ -32,3 +33,17 @@ def parse(text: str, now: float) -> float:
 def iso(epoch_s: float) -> str:
     """`2026-11-01T08:00:00Z`"""
     return datetime.fromtimestamp(epoch_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def span(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h 12 min`, `2 d 5 h`: two units are enough for anybody, and what is left of a third counts as one more."""
+    whole = max(1, math.ceil(seconds))
+    for length, name, smaller, smaller_name in _SPANS:
+        if whole >= length:
+            parts = math.ceil(whole / smaller)
+            large, rest = divmod(parts, length // smaller)
+            return f"{large} {name} {rest} {smaller_name}" if rest else f"{large} {name}"
+    return f"{whole} s"
+
+
+_SPANS = ((86_400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s"))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple
 
 from routing.fleet import ReplicaState
+from routing.headroom.book import Book
 from routing.retry import BudgetSpent
 from routing.types import Demand, LogicalModel, ModelReplica, ModelTier, Objective, Target, TargetKind, UseCase
 
@@ -69,13 +70,15 @@ class Question(NamedTuple):
     stage: Target | None = None
     """The tier, model or replica whose candidates these are; None means the demand's own target."""
     unwell: Set[str] | None = None
-    """Ids of the replicas that are ejected, on probation, rate limited or without headroom; the others need no look. None: not known."""
+    """Ids of the replicas that are ejected, on probation, or rate limited; the others need no look. None: not known."""
     bound_replica_id: str | None = None
     """Where this conversation was answered before."""
     quality_floors: Mapping[ModelTier, float] | None = None
     """In place of the shipped ones."""
     budget_spent: BudgetSpent | None = None
     """Where this is another try of an exchange, and there is no budget for it."""
+    book: Book | None = None
+    """Of all limits."""
 
     @property
     def tier(self) -> ModelTier | None:
@@ -125,6 +128,7 @@ def kind_of(demand: Demand) -> DemandKind:
         demand.excluded_providers,
         demand.made_by,
         demand.translatable_to,
+        demand.models_allowed,
     )
 
 

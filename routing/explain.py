@@ -2,7 +2,8 @@
 
 The record is made behind the journal's queue, yet on the proxy's own processor: nothing is worked out twice, columns are shared with the
 ranking, and members that have their usual value are left out until `told` puts them back. Weights stay in every record: only those it was
-decided by explain a score, and the next version or the next reload may have others.
+decided by explain a score, and the next version or the next reload may have others. (`_value_` of an enum is an attribute, `value` is two
+calls of Python in 3.11.)
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from routing.candidates import objective_for
+from routing.degrading import degraded_by
 from routing.translation import note_of
 from routing.types import (
     Decision,
@@ -68,22 +70,40 @@ class Seen(NamedTuple):
     model_ids: Sequence[str]
     scores: Sequence[float]
     factors: Mapping[str, Sequence[float]]
+    """Those that set candidates apart."""
     neutrals: Mapping[str, float]
-    """Factors that are the same for all candidates, since this request gave no reason to judge one of them otherwise."""
+    """Those that are the same for all candidates. They decided nothing, and half of a record would be made of them."""
+
+    def value(self, factor: str, position: int) -> float:
+        """0.0 for what is no factor here."""
+        column = self.factors.get(factor)
+        return self.neutrals.get(factor, 0.0) if column is None else column[position]
 
 
 def _seen(evidence: Evidence) -> Seen:
     ranking = evidence.ranked.ranking()
     factors, neutrals, scores = ranking.columns, ranking.neutrals, ranking.totals
     if evidence.deviations:
-        evidence = evidence._replace(ranked=ranking)
-        scores = scores_of(evidence)
+        scores = scores_of(evidence if evidence.ranked is ranking else evidence._replace(ranked=ranking))
         count = range(len(ranking.ids))
         deviating = {name: [values.get(i, neutrals[name]) for i in count] for name, values in evidence.deviations.items()}
         factors = {**factors, **deviating}
-        neutrals = {name: value for name, value in neutrals.items() if name not in deviating}
     seen = Seen(ranking.ids, ranking.logical_model_ids, scores, factors, neutrals)
-    return _only(seen, [i for i in range(len(ranking.ids)) if i not in evidence.out]) if evidence.out else seen
+    return _parted(_only(seen, [i for i in range(len(ranking.ids)) if i not in evidence.out]) if evidence.out else seen)
+
+
+def _parted(seen: Seen) -> Seen:
+    """What is the same for all, moved to where it is told once."""
+    factors: dict[str, Sequence[float]] = {}
+    neutrals: dict[str, float] = dict(seen.neutrals)
+    count = len(seen.ids)
+    for name, column in seen.factors.items():
+        if count and column.count(column[0]) == count:
+            neutrals[name] = column[0]
+        else:
+            factors[name] = column
+            neutrals.pop(name, None)
+    return seen._replace(factors=factors, neutrals=neutrals)
 
 
 def _only(seen: Seen, positions: Sequence[int]) -> Seen:
@@ -110,7 +130,7 @@ def as_record(decision: Decision) -> dict[str, Any]:
     seen, target = _seen(evidence), evidence.target
     record: dict[str, Any] = {
         "kind": "refusal",
-        "target": {"kind": target.kind.value, "id": target.id, "because": target.because},
+        "target": {"kind": target.kind._value_, "id": target.id, "because": target.because},
         "demand": _demand(evidence.demand),
     }
     notes = notes_of(decision)
@@ -150,8 +170,8 @@ def _keep_rejects(rejected: Sequence[Reject], record: dict[str, Any]) -> None:
 
 def _demand(demand: Demand) -> dict[str, Any]:
     kept: dict[str, Any] = {
-        "use_case": demand.use_case.value,
-        "objective": objective_for(demand).value,
+        "use_case": demand.use_case._value_,
+        "objective": objective_for(demand)._value_,
         "dialect": demand.dialect,
         "harness": demand.harness,
         "input_tokens": demand.input_tokens_estimated,
@@ -212,7 +232,7 @@ def because(decision: Dispatch) -> list[str]:
 def _because(decision: Dispatch, seen: Seen, notes: Sequence[str]) -> list[str]:
     evidence = decision.evidence
     target = evidence.target
-    reasons = [f"{target.kind.value} {target.id}: {target.because}"]
+    reasons = [f"{target.kind._value_} {target.id}: {target.because}"]
     if evidence.spilled_from is not None:
         reasons.append(_spilled(evidence, decision.replica.tier.value))
     elif target.kind is TargetKind.POLICY and evidence.stage is not None:
@@ -224,6 +244,7 @@ def _because(decision: Dispatch, seen: Seen, notes: Sequence[str]) -> list[str]:
     else:
         reasons += _strengths(evidence, seen, seen.ids.index(decision.replica.id))
     reasons += notes
+    reasons += (f"the ledger has {note}" for note in decision.replica.ledger_notes)
     return reasons
 
 
@@ -231,7 +252,9 @@ def notes_of(decision: Decision) -> tuple[str, ...]:
     """What was done on the way, the translation that the chosen replica needs included."""
     evidence = decision.evidence
     translated = note_of(evidence.demand, decision.replica) if isinstance(decision, Dispatch) else ()
-    return (*evidence.demand.notes, *translated, *evidence.notes)
+    degraded = degraded_by(evidence) if isinstance(decision, Dispatch) else None
+    spared = (f"a budget asks for cheaper ones: {degraded}",) if degraded is not None else ()
+    return (*evidence.demand.notes, *translated, *spared, *evidence.notes)
 
 
 def _spilled(evidence: Evidence, tier: str) -> str:
@@ -249,20 +272,18 @@ def _strengths(evidence: Evidence, seen: Seen, index: int) -> list[str]:
     count = len(scores)
     shares: list[tuple[float, str]] = []
     for name, column in factors.items():
-        # What sets it apart: a value that all candidates share decided nothing.
-        value, weight = column[index], weights[name]
-        if weight and column.count(value) != count:
-            share = weight * (value - sum(column) / count)
+        if weight := weights[name]:
+            share = weight * (column[index] - sum(column) / count)
             if share > NO_DIFFERENCE:
                 shares.append((-share, name))
     words = ", ".join([f"{name} {factors[name][index]:.2f}" for _, name in sorted(shares)[:STRENGTHS_SHOWN]])
     score = scores[index]
     place = "best" if score == max(scores) else "one"
-    objective = objective_for(evidence.demand).value
+    objective = objective_for(evidence.demand)._value_
     reasons = [f"{place} of {count} with score {score:.2f} by objective {objective} ({words or 'all alike'})"]
-    if "affinity" in evidence.deviations and factors["affinity"][index] > 0.0:
+    if "affinity" in evidence.deviations and seen.value("affinity", index) > 0.0:
         reasons.append("the conversation was answered there before")
-    if "local" in factors and factors["local"][index] > 0.0 and evidence.demand.local_preference is LocalPreference.PREFERRED:
+    if seen.value("local", index) > 0.0 and evidence.demand.local_preference is LocalPreference.PREFERRED:
         reasons.append("it is local")
     return reasons
 

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from routing.affinity import Affinity
 from routing.calibration import Calibration
 from routing.changes import ChangeLog
-from routing.health import Health, HealthState
+from routing.facts import FailureKind
+from routing.headroom.book import Book
+from routing.headroom.counters import CounterKey
+from routing.headroom.limits import Limits
+from routing.headroom.sizing import Sizing
+from routing.headroom.standing import FULL, Standing
+from routing.headroom.types import ReportedLimit
+from routing.health import Health, HealthState, needs_probe
 from routing.retry import RetryWindow
+from routing.skew import Twins
 from routing.timing import UNMEASURED, Timing
-from routing.types import Demand, ModelReplica
+from routing.types import Demand, ModelReplica, Usage
 
 TICK_S = 15.0
 """How often belief ages. What fades does so over minutes, so a finer grain would only cost rankings."""
@@ -59,8 +67,12 @@ class Belief(Protocol):
         """Did it answer lately?"""
 
     @property
-    def headroom(self) -> float:
-        """What is left before its tightest limit, as a share; 1.0 for what is unmetered or not known."""
+    def standing(self) -> Standing:
+        """What is left of its limits."""
+
+    @property
+    def skew(self) -> float:
+        """How much more of its model's traffic it gets than an even part, as a share of all of it; negative for less."""
 
 
 class Reading(NamedTuple):
@@ -71,7 +83,8 @@ class Reading(NamedTuple):
     timing: Timing = UNMEASURED
     error_rate: float = 0.0
     is_warm: bool = False
-    headroom: float = 1.0
+    standing: Standing = FULL
+    skew: float = 0.0
 
 
 @dataclass(slots=True)
@@ -86,9 +99,11 @@ class ReplicaState:
     error_rate: float = 0.0
     answered_s: float | None = None
     is_warm: bool = False
-    headroom: float = 1.0
-    headroom_until_s: float | None = None
-    """When the window of its tightest limit ends."""
+    standing: Standing = FULL
+    """What the book of limits (`Fleet.headroom`) last said of it."""
+    recent: float = 0.0
+    """Attempts of the last minutes, fading."""
+    skew: float = 0.0
     began_s: float | None = None
     """When its newest attempt to begin began."""
     turn_s_ewma: float | None = None
@@ -97,11 +112,16 @@ class ReplicaState:
     failed: int = 0
 
     @property
+    def headroom(self) -> float:
+        """What is left before its tightest limit, as a share; 1.0 for what is unmetered or not known."""
+        return self.standing.share
+
+    @property
     def ttft_s_ewma(self) -> float | None:
         return self.timing.ttft_s_ewma
 
     def reading(self) -> Reading:
-        return Reading(self.in_flight, self.waiting, self.timing, self.error_rate, self.is_warm, self.headroom)
+        return Reading(self.in_flight, self.waiting, self.timing, self.error_rate, self.is_warm, self.standing, self.skew)
 
     @property
     def queue_s(self) -> float:
@@ -136,9 +156,7 @@ class ReplicaState:
         self.is_warm = self.is_warm and idle_s < WARM_S
         if idle_s >= TIMING_FORGOTTEN_S:
             self.timing, self.turn_s_ewma = UNMEASURED, None
-        if self.headroom_until_s is not None and now_s >= self.headroom_until_s:
-            self.headroom, self.headroom_until_s = 1.0, None
-        return bool(self.error_rate or idle_s < TIMING_FORGOTTEN_S or self.headroom_until_s is not None)
+        return bool(self.error_rate or idle_s < TIMING_FORGOTTEN_S)
 
 
 class Errand(enum.Enum):
@@ -150,10 +168,25 @@ class Errand(enum.Enum):
     PANIC = "panic"
     """Sent to one that is ill because nobody else was left. It takes no probe's place: several may be out at once."""
 
+    TRIAL = "trial"
+    """The one that finds out whether a rate limit is over. It was sent to a replica that was well, so it heals nothing."""
+
     @property
     def is_news(self) -> bool:
         """Does its end tell how the replica is now? It was sent after the illness had begun."""
-        return self is not Errand.PLAIN
+        return self is Errand.PROBE or self is Errand.PANIC
+
+    @property
+    def is_alone(self) -> bool:
+        """Do others wait for what it finds out?"""
+        return self is Errand.PROBE or self is Errand.TRIAL
+
+
+def errand_to(health: HealthState) -> Errand:
+    """Of an attempt that is not sent in panic."""
+    if health.health is not Health.HEALTHY:
+        return Errand.PROBE
+    return Errand.TRIAL if needs_probe(health) else Errand.PLAIN
 
 
 class Reservation(NamedTuple):
@@ -173,11 +206,12 @@ class Fleet:
         self.affinity = affinity if affinity is not None else Affinity()
         self.changes = ChangeLog()
         self.retries = RetryWindow()
+        self.headroom = Book(Sizing(input_ratios))
+        self.twins = Twins()
         self.unwell: set[str] = set()
-        """Ids of replicas that are ejected, on probation, rate limited, without headroom or with a long queue: the only ones that gates
+        """Ids of replicas that are ejected, on probation, rate limited or with a long queue: the only ones that gates
         need look at."""
         self._states: dict[str, ReplicaState] = {}
-        self._calibrations = {model_id: Calibration(ratio) for model_id, ratio in (input_ratios or {}).items()}
         self._open: dict[int, Reservation] = {}
         self._began: dict[int, float] = {}
         self._next_reservation = 1
@@ -197,10 +231,13 @@ class Fleet:
         return [id_ for id_ in self._states if id_.partition("/")[0] == account]
 
     def calibration(self, logical_model_id: str) -> Calibration:
-        found = self._calibrations.get(logical_model_id)
-        if found is None:
-            found = self._calibrations[logical_model_id] = Calibration()
-        return found
+        return self.headroom.sizing.calibration(logical_model_id)
+
+    def serve(self, replicas: Collection[ModelReplica], limits: Limits) -> None:
+        """These replicas under these limits from now on. What is believed and counted stays."""
+        self.headroom.configure(limits, replicas)
+        self.twins.serve(replicas)
+        self._take_standings()
 
     def advance(self, now_s: float) -> None:
         """Let time pass. Cheap within a tick."""
@@ -213,6 +250,19 @@ class Fleet:
             if not self._states[id_].age(seconds, now_s):
                 self._fading.discard(id_)
             self.note(id_)
+        self.headroom.advance(now_s)
+        self._take_standings()
+        for id_ in self.twins.weigh(self._states, seconds):
+            self.changes.add(id_)
+
+    def _take_standings(self) -> None:
+        """What changed in the book of limits, rankings are to see."""
+        changed = self.headroom.changed
+        if changed:
+            for place in changed:
+                self.state(place.id).standing = place.standing
+                self.changes.add(place.id)
+            changed.clear()
 
     def note(self, replica_id: str) -> None:
         """Its state changed: rankings look at it again, gates too while it is unwell.
@@ -222,7 +272,7 @@ class Fleet:
         state = self._states[replica_id]
         self.changes.add(replica_id)
         health = state.health
-        if health.health is Health.HEALTHY and not health.limited_until_s and state.headroom > 0.0 and state.queue_s <= QUEUE_MOST_S:
+        if health.health is Health.HEALTHY and not health.limited_until_s and state.queue_s <= QUEUE_MOST_S:
             self.unwell.discard(replica_id)
         else:
             self.unwell.add(replica_id)
@@ -247,12 +297,32 @@ class Fleet:
         state.in_flight += 1
         state.waiting += 1
         state.tokens_reserved += tokens
-        if errand is Errand.PROBE:
+        state.recent += 1.0
+        if errand.is_alone:
             state.health.probe = number
         if state.queue_s > QUEUE_MOST_S:
             self.unwell.add(replica_id)
+        if self.headroom.is_watching:
+            self.headroom.hold(number, replica, demand, now_s)
+            self._take_standings()
         self.changes.add(replica_id)
         return number
+
+    def count(self, number: int, usage: Usage | None, failure: FailureKind | None, now_s: float) -> None:
+        """The open attempt `number` is over and used so much; to be followed by `settle`."""
+        if self.headroom.is_watching:
+            self.headroom.settle(number, usage, failure, now_s)
+            self._take_standings()
+
+    def report(self, replica_id: str, limits: Iterable[ReportedLimit], now_s: float) -> None:
+        """What a provider said of its limits."""
+        self.headroom.report(replica_id, limits, now_s)
+        self._take_standings()
+
+    def share_used(self, counter: CounterKey, used: int, now_s: float) -> None:
+        """What all processes together used of one counter, and hold."""
+        self.headroom.share_used(counter, used, now_s)
+        self._take_standings()
 
     def holder(self, number: int) -> Reservation:
         """The open reservation `number`. Raises KeyError once it is settled."""
@@ -266,6 +336,8 @@ class Fleet:
             state = self.state(held.replica_id)
             state.waiting -= 1
             state.began(held.sent_s, now_s)
+            if held.errand is Errand.TRIAL and state.health.probe == number:
+                state.health.probe = None  # it has found out; a long answer need not keep anybody waiting
 
     def settle(self, number: int) -> tuple[Reservation, float | None]:
         """Give back what `number` held: what that was, and when its first token came. Settling twice is a bug and crashes loudly."""

@@ -4,16 +4,18 @@ HEALTHY --failures--> EJECTED --time--> PROBATION --success--> HEALTHY
                          ^                  |
                          +----failure-------+
 
-A rate limit is no illness: it only closes the replica until its reset. Words: never open/closed (STYLE.md, "Names").
+A rate limit is no illness: it only closes the replica until its reset, and one trial finds out whether that was true. Words: never
+open/closed (STYLE.md, "Names").
 """
 
 from __future__ import annotations
 
 import enum
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from routing.facts import Failure, FailureKind
+from routing.facts import Failure, FailureKind, HealthTold
 
 CONSECUTIVE_FAILURES = 3
 """Failures in a row that eject. One is chance, two may be the same hiccup; envoy's default of five lets five people wait."""
@@ -29,8 +31,15 @@ RATE_LIMIT_BASE_S = 1.0
 RATE_LIMIT_CAP_S = 3600.0
 """A hint is believed up to an hour and then probed again: hints of eighteen days have been seen (CLIProxyAPI 5770)."""
 
-AT_ONCE = frozenset({FailureKind.UNAUTHORIZED, FailureKind.NOT_FOUND})
-"""Kinds that eject at the first failure: trying again with the same key and name can not help."""
+PARKED_S = 3600.0
+"""An account without money waits for a person: one probe an hour finds out that somebody has paid."""
+
+AT_ONCE: Mapping[FailureKind, float] = {
+    FailureKind.UNAUTHORIZED: CREDENTIAL_EJECTION_S,
+    FailureKind.NOT_FOUND: CREDENTIAL_EJECTION_S,
+    FailureKind.QUOTA_EXHAUSTED: PARKED_S,
+}
+"""Kinds that eject at the first failure, and for how long at least: trying again with the same key and name can not help."""
 
 
 class Health(enum.StrEnum):
@@ -65,6 +74,18 @@ def advance(state: HealthState, now_s: float) -> None:
         state.health = Health.PROBATION
 
 
+def needs_probe(state: HealthState) -> bool:
+    """Is the next attempt the one that finds out? After an ejection, and after a rate limit: a reset is a promise, not a fact, and whoever
+    was turned away meanwhile would all come at once."""
+    return state.health is not Health.HEALTHY or state.limited_until_s > 0.0
+
+
+def began(state: HealthState, now_s: float) -> None:
+    """A probe or a trial is being answered, so a rate limit is over before the answer is."""
+    if now_s >= state.limited_until_s:
+        _lift(state)
+
+
 def succeeded(state: HealthState, now_s: float, *, was_probe: bool) -> None:
     """One attempt ended well. An answer that began before the trouble proves nothing about now: only what was sent since heals.
 
@@ -74,6 +95,12 @@ def succeeded(state: HealthState, now_s: float, *, was_probe: bool) -> None:
     """
     if state.health is not Health.HEALTHY and not was_probe:
         return
+    _heal(state, now_s)
+    if now_s >= state.limited_until_s:
+        _lift(state)
+
+
+def _heal(state: HealthState, now_s: float) -> None:
     if state.health is not Health.HEALTHY:
         state.healed_s = now_s
     state.health = Health.HEALTHY
@@ -81,10 +108,30 @@ def succeeded(state: HealthState, now_s: float, *, was_probe: bool) -> None:
     state.ejections = 0
     state.ejected_until_s = 0.0
     state.reason = ""
-    if now_s >= state.limited_until_s:
-        state.limit_level = 0
-        state.limited_until_s = 0.0
-        state.limit_reason = ""
+
+
+def _lift(state: HealthState) -> None:
+    """Of its rate limit."""
+    state.limit_level = 0
+    state.limited_until_s = 0.0
+    state.limit_reason = ""
+
+
+def told(state: HealthState, news: HealthTold, now_s: float) -> None:
+    """Somebody else believes this. Never shortens a wait that is believed here."""
+    if news.ejected_until_s > now_s:
+        state.health = Health.EJECTED
+        state.ejected_until_s = max(state.ejected_until_s, news.ejected_until_s)
+        state.reason = state.reason or news.reason
+    if news.limited_until_s > now_s:
+        state.limited_until_s = max(state.limited_until_s, news.limited_until_s)
+        state.limit_reason = state.limit_reason or news.reason
+
+
+def reset(state: HealthState, now_s: float) -> None:
+    """A person says that it is well. A probe that is out stays the one that is out."""
+    _heal(state, now_s)
+    _lift(state)
 
 
 def failed(state: HealthState, failure: Failure, now_s: float, *, was_probe: bool) -> None:
@@ -106,7 +153,7 @@ def failed(state: HealthState, failure: Failure, now_s: float, *, was_probe: boo
     state.consecutive_failures += 1
     state.reason = f"{failure.kind}: {failure.message}"
     if at_once or state.health is Health.PROBATION or state.consecutive_failures >= CONSECUTIVE_FAILURES:
-        _eject(state, failure, now_s, CREDENTIAL_EJECTION_S if at_once else 0.0)
+        _eject(state, failure, now_s, AT_ONCE.get(failure.kind, 0.0))
 
 
 def _eject(state: HealthState, failure: Failure, now_s: float, at_least_s: float) -> None:

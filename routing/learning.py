@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from routing.facts import AttemptFailed, AttemptFinished, Fact, Failure, FailureKind, FirstToken, HeadroomMeasured
-from routing.fleet import Fleet
-from routing.health import Health, failed, succeeded
+from routing.facts import (
+    AttemptFailed,
+    AttemptFinished,
+    Fact,
+    Failure,
+    FailureKind,
+    FirstToken,
+    HealthReset,
+    HealthTold,
+    LimitsReported,
+    SharedUsed,
+)
+from routing.fleet import Errand, Fleet
+from routing.health import Health, began, failed, reset, succeeded, told
 from routing.types import Usage
 
 KEY_REFUSED = 401
@@ -20,12 +31,19 @@ def learn(fleet: Fleet, fact: Fact, now_s: float) -> None:
             _began(fleet, reservation, ttft_s, now_s)
         case AttemptFinished(reservation, usage, output_tokens_counted):
             _finished(fleet, reservation, usage, output_tokens_counted, now_s)
-        case AttemptFailed(reservation, failure):
+        case AttemptFailed(reservation, failure, usage):
+            fleet.count(reservation, usage, failure.kind, now_s)
             _failed(fleet, reservation, failure, now_s)
-        case HeadroomMeasured(replica_id, headroom, until_s):
-            state = fleet.state(replica_id)
-            state.headroom, state.headroom_until_s = min(1.0, max(0.0, headroom)), until_s
-            fleet.note_fading(replica_id)
+        case LimitsReported(replica_id, limits):
+            fleet.report(replica_id, limits, now_s)
+        case SharedUsed(counter, used):
+            fleet.share_used(counter, used, now_s)
+        case HealthReset(replica_id):
+            reset(fleet.state(replica_id).health, now_s)
+            fleet.note(replica_id)
+        case HealthTold(replica_id):
+            told(fleet.state(replica_id).health, fact, now_s)
+            fleet.note(replica_id)
         case _:
             assert_never(fact)
 
@@ -36,10 +54,13 @@ def _began(fleet: Fleet, reservation: int, ttft_s: float, now_s: float) -> None:
     state.timing = state.timing.after_first_token(held.demand.input_tokens_estimated, ttft_s)
     state.answered(now_s)
     fleet.began(reservation, now_s)
+    if held.errand is not Errand.PLAIN:
+        began(state.health, now_s)
     fleet.note_fading(held.replica_id)
 
 
 def _finished(fleet: Fleet, reservation: int, usage: Usage, output_tokens_counted: int, now_s: float) -> None:
+    fleet.count(reservation, usage, None, now_s)
     held, began_s = fleet.settle(reservation)
     state = fleet.state(held.replica_id)
     state.finished += 1
@@ -53,9 +74,7 @@ def _finished(fleet: Fleet, reservation: int, usage: Usage, output_tokens_counte
     fleet.note_fading(held.replica_id)
     demand = held.demand
     if usage.reported:
-        calibration = fleet.calibration(held.logical_model_id)
-        calibration.learn_input(demand.input_tokens_estimated, usage.input)
-        calibration.learn_output(output_tokens_counted, usage.output)
+        fleet.headroom.sizing.learn(held.logical_model_id, demand, usage, output_tokens_counted)
     if demand.affinity_keys:
         # Only now: a conversation that was bound to a replica which then failed it would be sent there again (Bifrost 7177).
         fleet.affinity.bind(demand.affinity_keys, held.replica_id, demand.client, now_s)

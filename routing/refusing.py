@@ -6,8 +6,23 @@ from collections.abc import Mapping, Sequence
 
 from routing.types import NOBODY, Demand, Evidence, Refusal, Reject, RejectReason
 
-PASSING_REASONS = (RejectReason.RATE_LIMITED, RejectReason.NO_HEADROOM, RejectReason.RETRY_BUDGET)
+PASSING_REASONS = (
+    RejectReason.RATE_LIMITED,
+    RejectReason.NO_HEADROOM,
+    RejectReason.RETRY_BUDGET,
+    RejectReason.OVER_ALLOWANCE,
+    RejectReason.TOO_DEAR,
+    RejectReason.OVER_BUDGET,
+)
 """What ends by itself is the news in a refusal, before anything that would have to be changed."""
+
+FINAL_REASONS = frozenset({RejectReason.OVER_BUDGET, RejectReason.OVER_ALLOWANCE})
+"""Whoever asks has used up what they may use: nobody is asked in other tiers instead."""
+
+
+def is_final(stopped: Sequence[Reject]) -> bool:
+    """Does what stops the candidates of one stage keep the demand from the next one?"""
+    return any(reject.reason in FINAL_REASONS for reject in stopped)
 
 
 def refusal(

@@ -17,14 +17,14 @@ from routing.choice import best
 from routing.factors import Factor
 from routing.facts import Fact
 from routing.failover import is_charged
-from routing.fleet import Errand, Fleet
+from routing.fleet import Errand, Fleet, errand_to
 from routing.gates import Gate
-from routing.health import Health
+from routing.headroom.limits import NO_LIMITS, Limits
 from routing.judging import Judges, Verdict, judge, without
 from routing.last_resort import least_bad, lifted, shortest_queue
 from routing.learning import learn
 from routing.plans import Plan, PlanBook, Post
-from routing.refusing import refusal
+from routing.refusing import is_final, refusal
 from routing.retry import BudgetSpent, RetryLimits
 from routing.scoring import Scoring
 from routing.selectors import Selector
@@ -78,13 +78,16 @@ class Router:
         profile: str = "balanced",
         retry: RetryLimits | None = None,
         quality_floors: Mapping[ModelTier, float] | None = None,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         """`weights` overrides the factors' own by name. `fleet` carries belief over when config or discovery changes the catalog.
 
-        `profile` is one of `routing.selectors.PROFILES`; `quality_floors` overrides those of the gate, tier by tier.
+        `profile` is one of `routing.selectors.PROFILES`; `quality_floors` overrides those of the gate, tier by tier. `limits` takes the
+        place of those that the fleet had; what was counted stays.
         """
         self.catalog = catalog
         self.fleet = fleet or Fleet()
+        self.fleet.serve(catalog.replicas.values(), limits)
         self._judges = Judges(gates)
         self._scoring = Scoring(factors, weights, selectors, profile)
         self._retry = retry or RetryLimits()
@@ -119,7 +122,7 @@ class Router:
     def _errand(self, choice: Choice) -> Errand:
         if choice.evidence.panic:
             return Errand.PANIC
-        return Errand.PLAIN if self.fleet.state(choice.replica.id).health.health is Health.HEALTHY else Errand.PROBE
+        return errand_to(self.fleet.state(choice.replica.id).health)
 
     def _choose(self, demand: Demand, now_s: float, tried: frozenset[str], panicked: bool) -> Choice | Refusal:
         fleet = self.fleet
@@ -127,7 +130,7 @@ class Router:
         plan = self._plans.plan(demand)
         bound = fleet.affinity.replica_of(demand.affinity_keys, now_s) if demand.affinity_keys else None
         spent = self._budget_spent(tried, now_s) if tried else None
-        question = Question(demand, now_s, tried, None, fleet.unwell, bound, self._floors, spent)
+        question = Question(demand, now_s, tried, None, fleet.unwell, bound, self._floors, spent, fleet.headroom)
         earlier: list[Reject] = []
         doubted: list[Reject] = []
         for number in range(len(plan.stages)):
@@ -140,6 +143,8 @@ class Router:
                 return self._best_of(Field(post, post.passed, post.board.ranked(), rejects, stopped), question)
             earlier += [*post.rejects, *stopped]
             doubted += doubts
+            if is_final(stopped):
+                break
         return self._last_resort(plan, question, Verdict(earlier, doubted), panicked)
 
     def _budget_spent(self, tried: Set[str], now_s: float) -> BudgetSpent | None:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeVar
 
+from routing.ledger.terms import PLAIN, Terms
+
 T = TypeVar("T")
 
 
@@ -97,6 +99,16 @@ class Price:
     cache_write: float | None = None
     version: str = "config"
     """Where the figures come from, for the journal: `config`, `catalog:2026-11-20` …"""
+    cache_write_1h: float | None = None
+    """Cache writes that live an hour, where they cost more than those of some minutes."""
+    reasoning: float | None = None
+    """Output tokens that are reasoning; None = what all output costs."""
+    request: float | None = None
+    """USD per request."""
+    image: float | None = None
+    """USD per image."""
+    terms: Terms = PLAIN
+    """When the figures are others: by prompt length, hour, date and service lane (routing/ledger/cost.py counts with them)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +145,8 @@ class ModelReplica:
     price: Price | None = None
     declared: bool = True
     """False for a replica that discovery found and no person wrote down."""
+    ledger_notes: tuple[str, ...] = ()
+    """What the ledger says of it that the package does not, `quality 0.9 of manual`: told with every decision for it."""
 
 
 class TargetKind(enum.StrEnum):
@@ -202,6 +216,10 @@ class Demand(NamedTuple):
     """What was done on the way to this demand that a reader of the decision should know."""
     translatable_to: frozenset[str] = frozenset()
     """Other dialects into which the request may be translated for a replica that does not speak its own."""
+    output_tokens_max: int | None = None
+    """What the request itself allows; None where it sets no limit."""
+    models_allowed: tuple[str, ...] = ()
+    """Patterns of logical models and replicas that the client's key is for; empty = all."""
 
     @property
     def tokens_estimated(self) -> int:
@@ -219,6 +237,8 @@ class RejectReason(enum.StrEnum):
     MISSING_CAPABILITY = "missing_capability"
     CONTEXT_TOO_SMALL = "context_too_small"
     EXCLUDED = "excluded"
+    NOT_ALLOWED = "not_allowed"
+    """The client's key is not for this model."""
     NOT_LOCAL = "not_local"
     LOCAL_DISABLED = "local_disabled"
     OTHER_ACCOUNT = "other_account"
@@ -227,6 +247,12 @@ class RejectReason(enum.StrEnum):
     """Known to be below the floor of the tier."""
     OVER_COST = "over_cost"
     NO_HEADROOM = "no_headroom"
+    OVER_BUDGET = "over_budget"
+    """Whoever asks may not spend so much, and nothing cheaper is to be asked instead."""
+    OVER_ALLOWANCE = "over_allowance"
+    """The same in tokens or requests."""
+    TOO_DEAR = "too_dear"
+    """For what is left of a budget; cheaper ones may answer."""
     RETRY_BUDGET = "retry_budget"
     """Too much of the traffic is retries already: one more would make the trouble worse."""
 
@@ -390,6 +416,8 @@ class Usage(NamedTuple):
     """The part of `output` that was reasoning."""
     reported: bool = True
     """False when donut estimated the figures because the upstream gave none."""
+    cache_write_1h: int = 0
+    """The part of `cache_write` that lives an hour."""
 
     @property
     def input(self) -> int:

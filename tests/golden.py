@@ -14,6 +14,8 @@ import orjson
 
 from tests.streams import RECORDINGS
 
+LINE_CHARS = 120
+
 
 def check(path: str, text: str) -> None:
     """`text` is what `recordings/PATH` holds."""
@@ -25,6 +27,18 @@ def check(path: str, text: str) -> None:
 
 def as_json(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+def as_short_json(value: Any, indent: str = "") -> str:
+    """JSON for a reader: what fits on a line stands on one."""
+    line = orjson.dumps(value).decode()
+    if len(indent) + len(line) <= LINE_CHARS or not isinstance(value, dict | list) or not value:
+        return line
+    inner = indent + "  "
+    if isinstance(value, list):
+        return f"[\n{inner}" + f",\n{inner}".join(as_short_json(item, inner) for item in value) + f"\n{indent}]"
+    members = (f"{orjson.dumps(key).decode()}: {as_short_json(item, inner)}" for key, item in value.items())
+    return f"{{\n{inner}" + f",\n{inner}".join(members) + f"\n{indent}}}"
 
 
 def as_lines(values: Iterable[Any]) -> str:

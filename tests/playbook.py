@@ -25,9 +25,10 @@ import routing.gates
 import routing.selectors
 from config.discovery import discover
 from routing.factors import Factor
-from routing.facts import AttemptFailed, AttemptFinished, Fact, Failure, FailureKind, FirstToken, HeadroomMeasured
+from routing.facts import AttemptFailed, AttemptFinished, Fact, Failure, FailureKind, FirstToken, LimitsReported
 from routing.fleet import Fleet
 from routing.gates import Gate
+from routing.headroom.types import ReportedLimit, ReportedScope, Unit
 from routing.router import Router
 from routing.selectors import Selector
 from routing.types import (
@@ -86,6 +87,11 @@ def demand_for(target: Target | None = None, **more: Any) -> Demand:
     return Demand("chat", target or for_model(), "what the client wrote", **more)
 
 
+def share_left(share: float, for_s: float | None = None) -> ReportedLimit:
+    """As a provider tells it of one replica, for so many seconds."""
+    return ReportedLimit("requests", Unit.REQUESTS, ReportedScope.MODEL, most=1e6, left=share * 1e6, resets_in_s=for_s)
+
+
 # What happens
 
 
@@ -139,7 +145,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Counted:
-    """What is left before a replica's tightest limit, and for how many seconds that holds."""
+    """A provider says what is left before a replica's limit, and for how many seconds that holds."""
 
     on: str
     headroom: float
@@ -236,7 +242,7 @@ class Playbook:
                 failure = Failure(kind, "as the script wants it", retry_after_s, status)
                 self._observe(AttemptFailed(self._open[on].pop(attempt), failure))
             case Counted(on, headroom, for_s):
-                self._observe(HeadroomMeasured(on, headroom, None if for_s is None else self.now_s + for_s))
+                self._observe(LimitsReported(on, (share_left(headroom, for_s),)))
             case Waited(seconds):
                 self.now_s += seconds
             case Reloaded(replicas):

@@ -55,7 +55,7 @@ class Donut:
         """`folder` keeps the journal; without it the test must not look at rows. `demo` serves the simulated fleet."""
         settings = load_text(config, environ).settings if config else Settings()
         assert folder is not None, "a journal needs a folder"
-        state = settings.state.model_copy(update={"journal": f"sqlite:///{folder / 'donut.db'}", "flush_ms": 20})
+        state = settings.state.model_copy(update={"journal": settings.state.journal or f"sqlite:///{folder / 'donut.db'}", "flush_ms": 20})
         self.settings = settings.model_copy(update={"state": state})
         self.lines: list[dict[str, Any]] = []
         self.journal = folder / "donut.db"

@@ -31,6 +31,17 @@ async def test_the_shape(tmp_path: Path) -> None:
         assert told["estimated_latency_ms"] is None
 
 
+async def test_thegents_client_gets_what_it_reads(tmp_path: Path) -> None:
+    """Its `RoutingResponse` takes exactly these five; Go's and Rust's clients have integers for milliseconds."""
+    async with Donut(FLEET, tmp_path) as donut:
+        donut.runtime.gateway.serving.router.fleet.state("there/c").timing = Timing(0.8123)
+        wish = {"taskComplexity": "COMPLEX", "maxCostPerCall": 0.01, "maxLatencyMs": 5000, "minQualityScore": 0.5}
+        told = await posted(donut, SELECT, wish)
+    kinds = {"model_id": str, "provider": str, "estimated_cost": float, "estimated_latency_ms": int, "quality_score": float}
+    assert {name: type(told[name]) for name in kinds} == kinds
+    assert told["estimated_latency_ms"] == 812
+
+
 async def test_complexity_is_a_tier(tmp_path: Path) -> None:
     async with Donut(FLEET, tmp_path) as donut:
         assert await chosen(donut, taskComplexity="NORMAL") == "tiny"

@@ -16,8 +16,8 @@ ENTRY = Path("proxy/__main__.py")
 """`python -m proxy` starts the whole program, so this one file may import outward."""
 
 _PURE = """
-    __future__ bisect collections dataclasses difflib enum fnmatch functools hashlib heapq itertools math operator random re statistics
-    string typing
+    __future__ array bisect collections dataclasses difflib enum fnmatch functools hashlib heapq itertools math operator random re
+    statistics string typing
 """
 PURE_STDLIB = frozenset(_PURE.split())
 """What `routing/` may import besides itself: nothing here waits, reads a clock, the environment or a file."""

@@ -6,7 +6,6 @@ The recordings under `recordings/messages` have the shape of what Anthropic and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -17,7 +16,6 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from providers import sse
-from providers.codecs import Frame
 from providers.codecs.events import (
     Annotated,
     BlockEnded,
@@ -38,39 +36,11 @@ from routing.facts import Failure, FailureKind
 from routing.types import Usage
 from tests import golden
 from tests.streams import RECORDINGS
+from tests.translating import FRAME, cut, decoded, encoded, merged
 
 STREAMS = {path.stem: path.read_bytes() for path in sorted((RECORDINGS / "messages").glob("*.sse"))}
 EVERY_STREAM = pytest.mark.parametrize("name", STREAMS)
-FRAME = Frame("the-name-asked-for", "answer1", 1_800_000_000)
 SDK_EVENT: TypeAdapter[RawMessageStreamEvent] = TypeAdapter(RawMessageStreamEvent)
-
-
-def decoded(pieces: Iterable[bytes]) -> list[Event]:
-    decoder = CODEC.new_decoder()
-    events = [event for piece in pieces for event in decoder.feed(piece)]
-    return merged([*events, *decoder.finish()])
-
-
-def encoded(events: Iterable[Event]) -> bytes:
-    encoder = CODEC.new_encoder(FRAME)
-    return b"".join(encoder.encode([event]) for event in events)
-
-
-def merged(events: Iterable[Event]) -> list[Event]:
-    """Neighbouring deltas of one block as one: where the pieces were cut says nothing."""
-    found: list[Event] = []
-    for event in events:
-        last = found[-1] if found else None
-        if isinstance(event, Delta) and isinstance(last, Delta) and last.block == event.block:
-            found[-1] = Delta(event.block, last.text + event.text)
-        else:
-            found.append(event)
-    return found
-
-
-def cut(data: bytes, at: Iterable[int]) -> list[bytes]:
-    edges = [0, *sorted({min(index, len(data)) for index in at}), len(data)]
-    return [piece for start, end in pairwise(edges) if (piece := data[start:end])]
 
 
 def payloads(stream: bytes) -> list[dict[str, Any]]:
@@ -133,20 +103,20 @@ def accumulated(said: Sequence[dict[str, Any]]) -> dict[str, Any]:
 class TestRecordings:
     @EVERY_STREAM
     def test_what_they_say(self, name: str) -> None:
-        golden.check(f"messages/{name}.events.txt", golden.as_lines(decoded([STREAMS[name]])))
+        golden.check(f"messages/{name}.events.txt", golden.as_lines(decoded(CODEC, [STREAMS[name]])))
 
     @EVERY_STREAM
     def test_any_split_says_the_same(self, name: str) -> None:
         stream = STREAMS[name]
-        whole = decoded([stream])
-        assert decoded(stream[at : at + 1] for at in range(len(stream))) == whole
+        whole = decoded(CODEC, [stream])
+        assert decoded(CODEC, (stream[at : at + 1] for at in range(len(stream)))) == whole
         for at in range(1, len(stream), 7):
-            assert decoded([stream[:at], stream[at:]]) == whole
+            assert decoded(CODEC, [stream[:at], stream[at:]]) == whole
 
     @EVERY_STREAM
     def test_there_and_back(self, name: str) -> None:
-        events = decoded([STREAMS[name]])
-        again = decoded([encoded(events)])
+        events = decoded(CODEC, [STREAMS[name]])
+        again = decoded(CODEC, [encoded(CODEC, events)])
         if isinstance(events[-1], Failed):
             assert again[-1] == events[-1]._replace(code=again[-1].code if isinstance(again[-1], Failed) else "")
             events, again = events[:-1], again[:-1]
@@ -154,15 +124,15 @@ class TestRecordings:
 
     @pytest.mark.parametrize("name", [name for name in STREAMS if name != "overloaded"])
     def test_the_sdk_takes_what_is_made_of_them(self, name: str) -> None:
-        events = decoded([STREAMS[name]])
-        message = judged(encoded(events))
+        events = decoded(CODEC, [STREAMS[name]])
+        message = judged(encoded(CODEC, events))
         whole = CODEC.encode_answer(events, FRAME)
         assert Message.model_validate(whole, strict=True).model_dump() | {"usage": None} == message.model_dump() | {"usage": None}
         assert (message.model, message.id) == ("the-name-asked-for", "msg_answer1")
 
     @EVERY_STREAM
     def test_a_whole_answer_says_what_its_stream_said(self, name: str) -> None:
-        events = decoded([STREAMS[name]])
+        events = decoded(CODEC, [STREAMS[name]])
         if isinstance(events[-1], Failed):
             return
         whole = merged(CODEC.decode_answer(CODEC.encode_answer(events, FRAME)))
@@ -172,16 +142,16 @@ class TestRecordings:
     def test_cut_anywhere_before_its_end_it_is_not_finished(self, name: str) -> None:
         stream = STREAMS[name]
         end = stream.find(b'"stop_reason":"')
-        assert not any(isinstance(event, Finished) for event in decoded([stream[:end]]))
+        assert not any(isinstance(event, Finished) for event in decoded(CODEC, [stream[:end]]))
 
     def test_the_output_alone_in_the_end_counts_nothing_twice(self) -> None:
-        usages = [event.usage for event in decoded([STREAMS["llama_server"]]) if isinstance(event, UsageSeen)]
+        usages = [event.usage for event in decoded(CODEC, [STREAMS["llama_server"]]) if isinstance(event, UsageSeen)]
         assert usages == [Usage(input_uncached=1, cache_read=25, output=4)]
 
     def test_nothing_of_the_cache_is_counted_twice(self) -> None:
-        (usage,) = [event.usage for event in decoded([STREAMS["thinking"]]) if isinstance(event, UsageSeen)]
+        (usage,) = [event.usage for event in decoded(CODEC, [STREAMS["thinking"]]) if isinstance(event, UsageSeen)]
         assert usage == Usage(input_uncached=12, cache_read=4000, cache_write=300, output=40, reasoning=31)
-        assert judged(encoded(decoded([STREAMS["thinking"]]))).usage.model_dump(exclude_none=True) == {
+        assert judged(encoded(CODEC, decoded(CODEC, [STREAMS["thinking"]]))).usage.model_dump(exclude_none=True) == {
             "input_tokens": 12,
             "cache_read_input_tokens": 4000,
             "cache_creation_input_tokens": 300,
@@ -231,25 +201,25 @@ class TestDecoding:
         ],
     )  # fmt: skip
     def test_errors(self, data: bytes, kind: FailureKind) -> None:
-        (failed,) = decoded([data, STREAMS["text"]])
+        (failed,) = decoded(CODEC, [data, STREAMS["text"]])
         assert isinstance(failed, Failed)
         assert failed.failure.kind is kind
         assert failed.failure.message
 
     def test_what_is_unknown_is_passed_over(self) -> None:
         odd = b': a comment\n\nevent: tomorrow\ndata: {"type":"tomorrow"}\n\ndata: {"type":["x"]}\n\ndata: {}\n\ndata: [DONE]\n\n'
-        assert decoded([odd + STREAMS["text"]]) == decoded([STREAMS["text"]])
+        assert decoded(CODEC, [odd + STREAMS["text"]]) == decoded(CODEC, [STREAMS["text"]])
 
     def test_an_endless_event_ends_the_stream(self) -> None:
-        (failed,) = decoded([b"data: " + b"x" * (sse.MAX_EVENT_BYTES + 1)])
+        (failed,) = decoded(CODEC, [b"data: " + b"x" * (sse.MAX_EVENT_BYTES + 1)])
         assert isinstance(failed, Failed)
 
     def test_a_reason_is_an_end_even_where_message_stop_is_forgotten(self) -> None:
         stream = STREAMS["text"].partition(b"event: message_stop")[0]
-        assert decoded([stream])[-1] == Finished(FinishReason.STOP)
+        assert decoded(CODEC, [stream])[-1] == Finished(FinishReason.STOP)
 
     def test_without_a_reason_message_stop_ends_nothing(self) -> None:
-        assert decoded([b'data: {"type":"message_stop"}\n\n']) == []
+        assert decoded(CODEC, [b'data: {"type":"message_stop"}\n\n']) == []
 
     @pytest.mark.parametrize("answer", [{}, {"content": 5}, {"content": [None, {"type": 3}, {}]}, {"type": "error", "error": "x"}])
     def test_odd_answers_raise_nothing(self, answer: dict[str, Any]) -> None:
@@ -273,17 +243,17 @@ class TestEncoding:
             BlockEnded(0),
             Finished(FinishReason.TOOL_CALLS),
         ]
-        content = judged(encoded(events)).content
+        content = judged(encoded(CODEC, events)).content
         assert [(block.id, block.input) for block in content if block.type == "tool_use"] == [("call_1", {"a": 1}), ("call_2", {"b": 2})]
 
     def test_what_was_left_open_is_ended(self) -> None:
         events: list[Event] = [CALL._replace(block=0), Delta(0, "{}"), CALL, Delta(1, "{}"), Finished(FinishReason.STOP)]
-        message = judged(encoded(events))
+        message = judged(encoded(CODEC, events))
         assert [block.type for block in message.content] == ["tool_use", "tool_use"]
         assert message.stop_reason == "tool_use", "clients run no tool behind end_turn"
 
     def test_a_call_without_an_id_gets_one(self) -> None:
-        (call,) = judged(encoded([CALL._replace(id=None), BlockEnded(1), Finished(FinishReason.TOOL_CALLS)])).content
+        (call,) = judged(encoded(CODEC, [CALL._replace(id=None), BlockEnded(1), Finished(FinishReason.TOOL_CALLS)])).content
         assert call.type == "tool_use"
         assert call.id == "toolu_answer1_1"
         assert call.input == {}
@@ -302,7 +272,7 @@ class TestEncoding:
         ],
     )
     def test_reasons(self, finished: Finished, reason: str) -> None:
-        message = judged(encoded([Started(), finished]))
+        message = judged(encoded(CODEC, [Started(), finished]))
         assert (message.stop_reason, message.stop_sequence) == (reason, finished.stop_sequence)
 
     def test_others_reasoning_carries_a_seal_that_comes_back(self) -> None:
@@ -317,7 +287,7 @@ class TestEncoding:
             BlockEnded(1),
             Finished(FinishReason.STOP),
         ]
-        for content in (judged(encoded(events)).model_dump()["content"], CODEC.encode_answer(events, FRAME)["content"]):
+        for content in (judged(encoded(CODEC, events)).model_dump()["content"], CODEC.encode_answer(events, FRAME)["content"]):
             conversation = CODEC.parse({"model": "m", "messages": [{"role": "assistant", "content": content}]})
             sealed, plain = conversation.turns[0].parts
             assert sealed == ("hm", "openai", "Z2VoZWlt", "rs_1", False, False)
@@ -341,7 +311,7 @@ class TestEncoding:
             BlockEnded(1),
             Finished(FinishReason.REFUSAL),
         ]
-        for content in (judged(encoded(events)).content, Message.model_validate(CODEC.encode_answer(events, FRAME)).content):
+        for content in (judged(encoded(CODEC, events)).content, Message.model_validate(CODEC.encode_answer(events, FRAME)).content):
             (block,) = content
             assert block.type == "text"
             assert block.text == "no"
@@ -401,10 +371,10 @@ def test_any_answer_there_and_back(answer: tuple[list[list[Event]], list[Event]]
     whole, mixed = answer
     has_calls = any(isinstance(events[0], BlockStarted) and events[0].kind is BlockKind.TOOL_CALL for events in whole)
     reason = FinishReason.TOOL_CALLS if has_calls else FinishReason.STOP
-    stream = encoded(framed(mixed, usage, reason))
+    stream = encoded(CODEC, framed(mixed, usage, reason))
     expected = merged(framed([event for events in whole for event in events], usage, reason))
-    assert named(decoded(cut(stream, at))) == named(expected)
-    assert decoded([stream])[-2] == UsageSeen(usage)
+    assert named(decoded(CODEC, cut(stream, at))) == named(expected)
+    assert decoded(CODEC, [stream])[-2] == UsageSeen(usage)
 
 
 @settings(max_examples=100, deadline=None)
@@ -417,7 +387,7 @@ def test_any_answer_is_valid_to_the_sdk(answer: tuple[list[list[Event]], list[Ev
         else event
         for event in mixed
     ]  # the SDK parses arguments as JSON, which these are not
-    message = judged(encoded(framed(mixed, usage, reason)))
+    message = judged(encoded(CODEC, framed(mixed, usage, reason)))
     used = message.usage
     assert used.input_tokens + (used.cache_read_input_tokens or 0) + (used.cache_creation_input_tokens or 0) == usage.input
     assert used.output_tokens == usage.output
@@ -433,4 +403,4 @@ def block_kind(whole: Sequence[Sequence[Event]], block: int) -> BlockKind:
 @settings(max_examples=200, deadline=None)
 @given(data=st.binary(max_size=80) | st.sampled_from(list(STREAMS.values())), at=st.lists(st.integers(0, 3000), max_size=6))
 def test_any_bytes_in_any_split(data: bytes, at: list[int]) -> None:
-    assert decoded(cut(data, at)) == decoded([data])
+    assert decoded(CODEC, cut(data, at)) == decoded(CODEC, [data])

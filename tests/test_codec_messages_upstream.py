@@ -29,8 +29,9 @@ from providers.codecs.conversation import (
 from providers.codecs.messages import CODEC
 from providers.codecs.messages.models import ways_of
 from providers.codecs.messages.request_out import JSON_ASKED_FOR, MAX_TOKENS
-from providers.codecs.messages.turns_out import NO_OPENING, REMINDER
+from providers.codecs.messages.turns_out import REMINDER
 from providers.codecs.tool_names import NAME_CHARS, flat_name, tools_by_flat_name
+from providers.codecs.turns import NO_OPENING
 
 OLD, NEW, LOCAL = "claude-sonnet-4-5", "claude-opus-5-5", "qwen3-coder"
 SYSTEM, USER, ASSISTANT = Role.SYSTEM, Role.USER, Role.ASSISTANT

@@ -41,34 +41,11 @@ from routing.facts import Failure, FailureKind
 from routing.types import Usage
 from tests import golden
 from tests.streams import RECORDINGS
+from tests.translating import FRAME, decoded, encoded, merged
 
 STREAMS = {path.stem: path.read_bytes() for path in sorted((RECORDINGS / "responses").glob("*.sse"))}
 EVERY_STREAM = pytest.mark.parametrize("name", STREAMS)
-FRAME = Frame("the-name-asked-for", "answer1", 1_800_000_000)
 SDK_EVENT: TypeAdapter[ResponseStreamEvent] = TypeAdapter(ResponseStreamEvent)
-
-
-def decoded(pieces: Iterable[bytes]) -> list[Event]:
-    decoder = CODEC.new_decoder()
-    events = [event for piece in pieces for event in decoder.feed(piece)]
-    return merged([*events, *decoder.finish()])
-
-
-def encoded(events: Iterable[Event], frame: Frame = FRAME) -> bytes:
-    encoder = CODEC.new_encoder(frame)
-    return b"".join(encoder.encode([event]) for event in events)
-
-
-def merged(events: Iterable[Event]) -> list[Event]:
-    """Neighbouring deltas of one block as one: where the pieces were cut says nothing."""
-    found: list[Event] = []
-    for event in events:
-        last = found[-1] if found else None
-        if isinstance(event, Delta) and isinstance(last, Delta) and last.block == event.block:
-            found[-1] = Delta(event.block, last.text + event.text)
-        else:
-            found.append(event)
-    return found
 
 
 def payloads(stream: bytes) -> list[dict[str, Any]]:
@@ -127,32 +104,32 @@ def gathered(said: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 class TestRecordings:
     @EVERY_STREAM
     def test_what_they_say(self, name: str) -> None:
-        golden.check(f"responses/{name}.events.txt", golden.as_lines(decoded([STREAMS[name]])))
+        golden.check(f"responses/{name}.events.txt", golden.as_lines(decoded(CODEC, [STREAMS[name]])))
 
     @EVERY_STREAM
     def test_any_split_says_the_same(self, name: str) -> None:
         stream = STREAMS[name]
-        whole = decoded([stream])
-        assert decoded(stream[at : at + 1] for at in range(len(stream))) == whole
+        whole = decoded(CODEC, [stream])
+        assert decoded(CODEC, (stream[at : at + 1] for at in range(len(stream)))) == whole
         for at in range(1, len(stream), 37):
-            assert decoded([stream[:at], stream[at:]]) == whole
+            assert decoded(CODEC, [stream[:at], stream[at:]]) == whole
 
     @EVERY_STREAM
     def test_there_and_back(self, name: str) -> None:
-        events = in_order(decoded([STREAMS[name]]))
-        assert named(decoded([encoded(events)])) == named(events)
+        events = in_order(decoded(CODEC, [STREAMS[name]]))
+        assert named(decoded(CODEC, [encoded(CODEC, events)])) == named(events)
 
     @pytest.mark.parametrize("name", [name for name in STREAMS if name != "failed"])
     def test_the_sdk_takes_what_is_made_of_them(self, name: str) -> None:
-        events = decoded([STREAMS[name]])
-        response = judged(encoded(events))
+        events = decoded(CODEC, [STREAMS[name]])
+        response = judged(encoded(CODEC, events))
         whole = CODEC.encode_answer(events, FRAME)
         assert Response.model_validate_json(orjson.dumps(whole), strict=True) == response
         assert (response.model, response.id) == ("the-name-asked-for", "resp_answer1")
 
     @pytest.mark.parametrize("name", [name for name in STREAMS if name != "failed"])
     def test_a_whole_answer_says_what_its_stream_said(self, name: str) -> None:
-        events = in_order(decoded([STREAMS[name]]))
+        events = in_order(decoded(CODEC, [STREAMS[name]]))
         assert named(merged(CODEC.decode_answer(CODEC.encode_answer(events, FRAME)))) == named(events)
 
     @EVERY_STREAM
@@ -160,12 +137,12 @@ class TestRecordings:
         stream = STREAMS[name]
         end = max(stream.rfind(mark) for mark in (b'"status":"completed"', b'"status":"incomplete"', b'"status": "completed"'))
         last_line = stream.rfind(b"data:", 0, end) if end > 0 else len(stream)
-        assert not any(isinstance(event, Finished) for event in decoded([stream[:last_line]]))
+        assert not any(isinstance(event, Finished) for event in decoded(CODEC, [stream[:last_line]]))
 
     def test_the_figures_count_nothing_twice(self) -> None:
-        (usage,) = [event.usage for event in decoded([STREAMS["text"]]) if isinstance(event, UsageSeen)]
+        (usage,) = [event.usage for event in decoded(CODEC, [STREAMS["text"]]) if isinstance(event, UsageSeen)]
         assert usage == Usage(input_uncached=8, cache_read=100, cache_write=12, output=40, reasoning=24)
-        response = judged(encoded(decoded([STREAMS["text"]])))
+        response = judged(encoded(CODEC, decoded(CODEC, [STREAMS["text"]])))
         assert response.usage is not None
         assert response.usage.model_dump(exclude_none=True) == {
             "input_tokens": 120,
@@ -248,11 +225,11 @@ def answers(draw: st.DrawFn) -> list[Event]:
 @settings(max_examples=150, deadline=None)
 @given(events=answers(), data=st.data())
 def test_any_answer_survives(events: list[Event], data: st.DataObject) -> None:
-    stream = encoded(events)
+    stream = encoded(CODEC, events)
     judged(stream)
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=5)))
     pieces = [stream[start:end] for start, end in pairwise([0, *cuts, len(stream)])]
-    assert named(decoded(pieces)) == named(in_order(events))
+    assert named(decoded(CODEC, pieces)) == named(in_order(events))
     whole = CODEC.encode_answer(events, FRAME)
     assert named(merged(CODEC.decode_answer(whole))) == named(in_order(events))
 
@@ -293,7 +270,7 @@ def test_log_probabilities_stand_beside_their_text() -> None:
     judged(stream)
     delta = next(each for each in payloads(stream) if each["type"] == "response.output_text.delta")
     assert delta["logprobs"] == [{**entries[0], "top_logprobs": [{"token": "Ho", "logprob": -2.0, "bytes": [72, 111], "top_logprobs": []}]}]
-    (decoded_entries,) = [event.items for event in decoded([stream]) if isinstance(event, LogProbs)]
+    (decoded_entries,) = [event.items for event in decoded(CODEC, [stream]) if isinstance(event, LogProbs)]
     assert decoded_entries == tuple(delta["logprobs"])
 
 
@@ -311,7 +288,7 @@ def test_citations_of_others_become_annotations() -> None:
         Delta(0, "They are round."),
         Annotated(0, "openai", (nested,)), BlockEnded(0), Finished(FinishReason.STOP),
     ]  # fmt: skip
-    response = judged(encoded(events))
+    response = judged(encoded(CODEC, events))
     annotations = response.output[0].model_dump()["content"][0]["annotations"]
     assert [(each["url"], each["start_index"], each["end_index"]) for each in annotations] == [
         ("https://example.com", 0, 15),
@@ -323,14 +300,14 @@ def test_neighbouring_texts_are_parts_of_one_message() -> None:
     events: list[Event] = [Started()]
     for number, kind in enumerate([BlockKind.TEXT, BlockKind.TEXT, BlockKind.REFUSAL, BlockKind.REASONING, BlockKind.TEXT]):
         events += [BlockStarted(number, kind), Delta(number, f"{number}"), BlockEnded(number)]
-    response = judged(encoded([*events, Finished(FinishReason.STOP)]))
+    response = judged(encoded(CODEC, [*events, Finished(FinishReason.STOP)]))
     assert [item.type for item in response.output] == ["message", "reasoning", "message"]
     assert response.output_text == "014"
 
 
 def test_a_call_without_arguments_has_an_empty_object() -> None:
     events: list[Event] = [Started(), BlockStarted(0, BlockKind.TOOL_CALL, None, "now"), BlockEnded(0), Finished(FinishReason.TOOL_CALLS)]
-    (call,) = judged(encoded(events)).output
+    (call,) = judged(encoded(CODEC, events)).output
     assert call.model_dump()["arguments"] == "{}"
     assert call.model_dump()["call_id"] == "call_answer1_0"
 
@@ -340,7 +317,7 @@ def test_a_server_tool_of_another_vendor_leaves_no_gap() -> None:
         Started(), BlockStarted(0, BlockKind.OPAQUE, vendor="anthropic", raw={"type": "server_tool_use"}), BlockEnded(0),
         BlockStarted(1, BlockKind.TEXT), Delta(1, "Hi"), BlockEnded(1), Finished(FinishReason.PAUSE),
     ]  # fmt: skip
-    assert judged(encoded(events)).output_text == "Hi"
+    assert judged(encoded(CODEC, events)).output_text == "Hi"
 
 
 @pytest.mark.parametrize(
@@ -355,7 +332,7 @@ def test_a_server_tool_of_another_vendor_leaves_no_gap() -> None:
     ],
 )
 def test_how_an_answer_ended(reason: FinishReason, status: str, details: str | None) -> None:
-    response = judged(encoded([Started(), BlockStarted(0, BlockKind.TEXT), Delta(0, "Hi"), Finished(reason)]))
+    response = judged(encoded(CODEC, [Started(), BlockStarted(0, BlockKind.TEXT), Delta(0, "Hi"), Finished(reason)]))
     assert response.status == response.output[0].model_dump()["status"] == status
     assert (response.incomplete_details.reason if response.incomplete_details else None) == details
 
@@ -374,20 +351,20 @@ def test_how_an_answer_ended(reason: FinishReason, status: str, details: str | N
 def test_a_failure_is_told_in_words_that_codex_knows(kind: FailureKind, code: str) -> None:
     begun: list[Event] = [Started(), BlockStarted(0, BlockKind.TEXT), Delta(0, "Hi")]
     for events in ([], begun):
-        said = payloads(encoded([*events, Failed(Failure(kind, "Too much.")), Finished(FinishReason.STOP)]))
+        said = payloads(encoded(CODEC, [*events, Failed(Failure(kind, "Too much.")), Finished(FinishReason.STOP)]))
         assert [each["type"] for each in said[-2:]] == ["error", "response.failed"]
         assert said[0]["type"] == "response.created"
         assert said[-1]["response"]["error"]["code"] == said[-2]["code"] == code
         assert said[-1]["response"]["id"] == said[0]["response"]["id"]
         assert not any(each["type"].endswith("done") for each in said)
-    (failed,) = [event for event in decoded([encoded([Failed(Failure(kind, "Too much."))])]) if isinstance(event, Failed)]
+    (failed,) = [event for event in decoded(CODEC, [encoded(CODEC, [Failed(Failure(kind, "Too much."))])]) if isinstance(event, Failed)]
     assert failed.failure.policy.try_elsewhere == Failure(kind, "").policy.try_elsewhere
 
 
 def test_an_answer_repeats_its_request() -> None:
     request = orjson.loads((RECORDINGS / "responses" / "codex.request.json").read_bytes())
     frame = Frame("the-name-asked-for", "answer1", 1_800_000_000, conversation=CODEC.parse(request))
-    response = judged(encoded([Started(), Finished(FinishReason.STOP)], frame))
+    response = judged(encoded(CODEC, [Started(), Finished(FinishReason.STOP)], frame))
     assert [tool.type for tool in response.tools] == ["function", "custom", "tool_search", "web_search"]
     assert (response.prompt_cache_key, response.parallel_tool_calls) == ("01a1-thread", True)
     assert response.reasoning is not None

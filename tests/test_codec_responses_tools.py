@@ -18,7 +18,8 @@ from providers.codecs.events import BlockEnded, BlockKind, BlockStarted, Delta, 
 from providers.codecs.messages import CODEC as MESSAGES
 from providers.codecs.responses import CODEC
 from tests.streams import RECORDINGS
-from tests.test_codec_responses_streams import encoded, judged, payloads
+from tests.test_codec_responses_streams import judged, payloads
+from tests.translating import encoded
 
 PATCH = '*** Begin Patch\n+say("ü\\d")\n*** End Patch'
 
@@ -34,7 +35,7 @@ def answered(request: Conversation, *calls: tuple[str, str]) -> list[dict[str, A
         events += [BlockStarted(number, BlockKind.TOOL_CALL, f"call_{number}", name)]
         events += [Delta(number, letter) for letter in arguments]
         events.append(BlockEnded(number))
-    stream = encoded([*events, Finished(FinishReason.TOOL_CALLS)], Frame("m", "a", 1, conversation=request))
+    stream = encoded(CODEC, [*events, Finished(FinishReason.TOOL_CALLS)], Frame("m", "a", 1, conversation=request))
     judged(stream)
     output: list[dict[str, Any]] = payloads(stream)[-1]["response"]["output"]
     return output

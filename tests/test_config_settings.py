@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from config.provider_settings import CapabilityName, ProviderSettings
-from config.settings import ServerSettings, Settings, StateSettings, default_journal_url, sqlite_path
+from config.settings import ServerSettings, Settings
+from config.state_settings import StateSettings, default_journal_url, sqlite_path
 from routing.types import Capability, capability_names
 
 

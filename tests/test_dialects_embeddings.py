@@ -16,6 +16,7 @@ from routing.types import Capability, Usage
 def test_inputs(given: Any) -> None:
     ask = DIALECT.read({"model": "m", "input": given}, 400)
     assert (ask.stream, ask.capability_bits, ask.input_tokens_estimated) == (False, Capability.EMBEDDINGS, 100)
+    assert ask.output_tokens_max == 0, "nothing is reserved for an answer of vectors"
 
 
 @pytest.mark.parametrize(

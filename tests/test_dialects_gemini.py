@@ -234,7 +234,7 @@ def test_refusals() -> None:
     per_day = {"violations": [{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}
     assert refusal(429, "RESOURCE_EXHAUSTED", "slow down", wait) == (FailureKind.RATE_LIMITED, 26.0)
     assert refusal(429, "RESOURCE_EXHAUSTED", "done for today", per_day, wait) == (FailureKind.RATE_LIMITED, 3600.0)
-    assert refusal(429, "RESOURCE_EXHAUSTED", "no credits", {"reason": "INSUFFICIENT_G1_CREDITS_BALANCE"})[0] is FailureKind.UNAUTHORIZED
+    assert refusal(429, "RESOURCE_EXHAUSTED", "no credits", {"reason": "INSUFFICIENT_G1_CREDITS_BALANCE"})[0] is FailureKind.QUOTA_EXHAUSTED
     assert refusal(400, "INVALID_ARGUMENT", "API key not valid.", {"reason": "API_KEY_INVALID"})[0] is FailureKind.UNAUTHORIZED
     assert refusal(400, "FAILED_PRECONDITION", "User location is not supported")[0] is FailureKind.UNAUTHORIZED
     assert refusal(400, "INVALID_ARGUMENT", "The input token count (9) exceeds the maximum number")[0] is FailureKind.CONTEXT_TOO_LONG

@@ -208,7 +208,7 @@ def test_an_error_before_any_content_can_go_elsewhere() -> None:
         ({"code": "server_error", "message": "x"}, FailureKind.OVERLOADED),
         ({"code": "server_is_overloaded", "message": "x"}, FailureKind.OVERLOADED),
         ({"code": "context_length_exceeded", "message": "x"}, FailureKind.CONTEXT_TOO_LONG),
-        ({"code": "insufficient_quota", "message": "x"}, FailureKind.UNAUTHORIZED),
+        ({"code": "insufficient_quota", "message": "x"}, FailureKind.QUOTA_EXHAUSTED),
         ({"code": "invalid_prompt", "message": "x"}, FailureKind.BAD_REQUEST),
         ({"code": "image_too_large", "message": "x"}, FailureKind.BAD_REQUEST),
         ({"type": "rate_limit_error", "message": "x"}, FailureKind.RATE_LIMITED),

@@ -162,7 +162,7 @@ async def test_questions_use_their_indexes(store: SqliteStore) -> None:
     assert "exchanges_by_request" in plan(queries.EXCHANGE, {"id": "x"})
     for by in queries.GROUPINGS:
         assert plan(queries.USAGE[by], {"since": 0, "until": 1}).count("SEARCH e USING INDEX exchanges_by_time") == 2
-    assert "exchanges_by_time" in plan(queries.DELETE_BEFORE, (0, 1))
+    assert "exchanges_by_time" in plan(queries.DELETE_BEFORE, {"before": 0, "limit": 1})
     connection.close()
 
 
@@ -184,7 +184,7 @@ async def test_a_reader_can_not_write_and_needs_a_file(tmp_path: Path, store: Sq
     reader = SqliteReader(store.path)
     await reader.open()
     with pytest.raises(StoreError, match="readonly"):
-        await reader._rows("DELETE FROM exchanges", ())
+        await reader.find("DELETE FROM exchanges", {})
     await reader.close()
     with pytest.raises(StoreError, match="unable to open"):
         await SqliteReader(tmp_path / "missing.db").open()

@@ -138,6 +138,10 @@ class Clock:
         return self.now_s
 
 
+def always() -> bool:
+    return True
+
+
 def swept(alive: KeepAlives, clock: Clock, until_s: float) -> None:
     while clock.now_s < until_s:
         clock.now_s += 1.0
@@ -147,7 +151,7 @@ def swept(alive: KeepAlives, clock: Clock, until_s: float) -> None:
 async def test_a_quiet_stream_gets_one_sign_per_interval() -> None:
     clock, stream = Clock(), Stream()
     alive = KeepAlives(clock)
-    ticket = alive.start(stream, "messages", "claude-code", 15)
+    ticket = alive.start(stream, b"event: ping\n\n", 15, always)
     swept(alive, clock, 114)
     assert stream.said == []
     swept(alive, clock, 146)
@@ -160,7 +164,7 @@ async def test_a_quiet_stream_gets_one_sign_per_interval() -> None:
 async def test_a_stream_that_moves_is_left_alone() -> None:
     clock, stream = Clock(), Stream()
     alive = KeepAlives(clock)
-    ticket = alive.start(stream, "chat", "unknown", 15)
+    ticket = alive.start(stream, COMMENT, 15, always)
     for until_s in range(110, 200, 10):
         stream.bytes_out += 1
         swept(alive, clock, until_s)
@@ -172,7 +176,7 @@ async def test_a_client_that_does_not_read_is_not_written_to() -> None:
     clock, stream = Clock(), Stream()
     stream.is_slow = True
     alive = KeepAlives(clock)
-    ticket = alive.start(stream, "chat", "unknown", 15)
+    ticket = alive.start(stream, COMMENT, 15, always)
     swept(alive, clock, 200)
     assert stream.said == []
     stream.is_slow = False
@@ -181,19 +185,23 @@ async def test_a_client_that_does_not_read_is_not_written_to() -> None:
     alive.stop(ticket)
 
 
-@pytest.mark.parametrize(("dialect", "after_s"), [("gemini", 15), ("chat", 0)])
-async def test_nothing_to_send_is_nothing_to_watch(dialect: str, after_s: float) -> None:
-    alive = KeepAlives(Clock())
-    assert alive.start(Stream(), dialect, "unknown", after_s) == 0
-    assert alive._timer is None
-    alive.stop(0)
+async def test_it_waits_until_an_event_is_whole() -> None:
+    clock, stream, between = Clock(), Stream(), [False]
+    alive = KeepAlives(clock)
+    ticket = alive.start(stream, COMMENT, 15, lambda: between[0])
+    swept(alive, clock, 200)
+    assert stream.said == []
+    between[0] = True
+    swept(alive, clock, 201)
+    assert stream.said == [COMMENT]
+    alive.stop(ticket)
 
 
 async def test_the_sweep_runs_by_itself_and_ends_with_the_last_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keepalive, "SWEEP_S", 0.01)
     stream = Stream()
     alive = KeepAlives(asyncio.get_running_loop().time)
-    ticket = alive.start(stream, "chat", "unknown", 0.02)
+    ticket = alive.start(stream, COMMENT, 0.02, always)
     await eventually(lambda: len(stream.said) >= 2)
     alive.stop(ticket)
     await eventually(lambda: alive._timer is None)

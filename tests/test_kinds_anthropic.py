@@ -36,12 +36,12 @@ def failing(
         (413, "request_too_large", "Request exceeds the maximum size", FailureKind.CONTEXT_TOO_LONG),
         (400, "invalid_request_error", "prompt is too long: 213462 tokens > 200000 maximum", FailureKind.CONTEXT_TOO_LONG),
         (400, "invalid_request_error", "input length and `max_tokens` exceed context limit: 9 + 9 > 12", FailureKind.CONTEXT_TOO_LONG),
-        (400, "invalid_request_error", "Your credit balance is too low to access the API", FailureKind.UNAUTHORIZED),
-        (402, "billing_error", "x", FailureKind.UNAUTHORIZED),
+        (400, "invalid_request_error", "Your credit balance is too low to access the API", FailureKind.QUOTA_EXHAUSTED),
+        (402, "billing_error", "x", FailureKind.QUOTA_EXHAUSTED),
         (401, "authentication_error", "invalid x-api-key", FailureKind.UNAUTHORIZED),
         (403, "permission_error", "x", FailureKind.UNAUTHORIZED),
         (404, "not_found_error", "model: claude-nope", FailureKind.NOT_FOUND),
-        (400, "invalid_request_error", "Output blocked by content filtering policy", FailureKind.BAD_REQUEST),
+        (400, "invalid_request_error", "Output blocked by content filtering policy", FailureKind.CONTENT_POLICY),
         (400, "invalid_request_error", "messages.1: the user wrote: your credit balance is too low", FailureKind.BAD_REQUEST),
     ],
 )
@@ -51,7 +51,7 @@ def test_errors(status: int, type_: str, message: str, kind: FailureKind) -> Non
 
 @pytest.mark.parametrize("code", ["enforced_spend_limit_reached", "contract_spend_limit_reached", "organization_on_hold"])
 def test_an_account_that_waits_for_a_person_is_no_rate_limit(code: str) -> None:
-    assert failing(429, "rate_limit_error", error_code=code)[0] is FailureKind.UNAUTHORIZED
+    assert failing(429, "rate_limit_error", error_code=code)[0] is FailureKind.QUOTA_EXHAUSTED
 
 
 def test_a_ramp_is_one() -> None:

@@ -22,7 +22,7 @@ EVERY_KIND = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 KEY = "sk-abc.DEF-123_~"
 WANTED = {
     "openai", "openrouter", "ollama", "lmstudio", "llamacpp", "vllm", "jan", "apfel", "localai", "groq", "mistral", "deepseek", "xai",
-    "together", "fireworks", "cerebras", "azure", "litellm", "sim",
+    "together", "fireworks", "cerebras", "azure", "litellm", "cliproxy", "sim",
 }  # fmt: skip
 
 

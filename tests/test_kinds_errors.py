@@ -13,14 +13,14 @@ from tests.local_servers import recorded
 KINDS = discover(providers.kinds, "KIND", ProviderKind)
 CASES = [
     ("openai", 429, b'{"error":{"type":"tokens","code":"rate_limit_exceeded","message":"try again in 6s"}}', FailureKind.RATE_LIMITED),
-    ("openai", 429, b'{"error":{"code":"rate_limit_exceeded","message":"Request too large for gpt-6"}}', FailureKind.CONTEXT_TOO_LONG),
-    ("openai", 429, b'{"error":{"type":"insufficient_quota","code":"insufficient_quota"}}', FailureKind.UNAUTHORIZED),
+    ("openai", 429, b'{"error":{"code":"rate_limit_exceeded","message":"Request too large for gpt-6"}}', FailureKind.REQUEST_TOO_LARGE),
+    ("openai", 429, b'{"error":{"type":"insufficient_quota","code":"insufficient_quota"}}', FailureKind.QUOTA_EXHAUSTED),
     ("openai", 400, b'{"error":{"code":"context_length_exceeded","message":"x"}}', FailureKind.CONTEXT_TOO_LONG),
-    ("openai", 400, b'{"error":{"code":"content_policy_violation","message":"x"}}', FailureKind.BAD_REQUEST),
-    ("openrouter", 402, b'{"error":{"code":402,"message":"x","metadata":{"error_type":"payment_required"}}}', FailureKind.UNAUTHORIZED),
+    ("openai", 400, b'{"error":{"code":"content_policy_violation","message":"x"}}', FailureKind.CONTENT_POLICY),
+    ("openrouter", 402, b'{"error":{"code":402,"message":"x","metadata":{"error_type":"payment_required"}}}', FailureKind.QUOTA_EXHAUSTED),
     ("openrouter", 402, b'{"error":{"code":402,"metadata":{"reason":"in_flight_budget_exhausted"}}}', FailureKind.RATE_LIMITED),
-    ("openrouter", 402, b'{"error":{"code":402,"metadata":{"reason":"weight_exceeds_budget"}}}', FailureKind.CONTEXT_TOO_LONG),
-    ("openrouter", 403, b'{"error":{"code":403,"metadata":{"error_type":"content_policy_violation"}}}', FailureKind.BAD_REQUEST),
+    ("openrouter", 402, b'{"error":{"code":402,"metadata":{"reason":"weight_exceeds_budget"}}}', FailureKind.REQUEST_TOO_LARGE),
+    ("openrouter", 403, b'{"error":{"code":403,"metadata":{"error_type":"content_policy_violation"}}}', FailureKind.CONTENT_POLICY),
     ("openrouter", 502, b'{"error":{"code":502,"metadata":{"error_type":"provider_overloaded"}}}', FailureKind.OVERLOADED),
     ("openrouter", 400, b'{"error":{"code":400,"metadata":{"error_type":"context_length_exceeded"}}}', FailureKind.CONTEXT_TOO_LONG),
     ("groq", 498, b'{"error":{"code":"capacity_exceeded"}}', FailureKind.OVERLOADED),
@@ -34,14 +34,14 @@ CASES = [
     ("cerebras", 429, b'{"message":"x","code":"token_quota_exceeded"}', FailureKind.RATE_LIMITED),
     ("mistral", 429, b'{"message":"Service tier capacity exceeded for this model.","code":null}', FailureKind.OVERLOADED),
     ("mistral", 429, b'{"object":"error","message":"Rate limit exceeded","type":"rate_limited","code":"1300"}', FailureKind.RATE_LIMITED),
-    ("deepseek", 402, b'{"error":{"message":"Insufficient Balance"}}', FailureKind.UNAUTHORIZED),
+    ("deepseek", 402, b'{"error":{"message":"Insufficient Balance"}}', FailureKind.QUOTA_EXHAUSTED),
     ("deepseek", 503, b"", FailureKind.OVERLOADED),
     ("xai", 429, b'{"code":"x","error":"Your team has either used all available credits or reached its monthly spending limit"}',
-     FailureKind.UNAUTHORIZED),
-    ("xai", 403, b'{"code":"x","error":"either used all available credits"}', FailureKind.UNAUTHORIZED),
+     FailureKind.QUOTA_EXHAUSTED),
+    ("xai", 403, b'{"code":"x","error":"either used all available credits"}', FailureKind.QUOTA_EXHAUSTED),
     ("xai", 400, b'{"code":"x","error":"maximum prompt length is 131072 but the request contains 200000"}', FailureKind.CONTEXT_TOO_LONG),
     ("azure", 404, b'{"error":{"code":"DeploymentNotFound","message":"The API deployment does not exist"}}', FailureKind.NOT_FOUND),
-    ("azure", 400, b'{"error":{"code":"content_filter","innererror":{"code":"ResponsibleAIPolicyViolation"}}}', FailureKind.BAD_REQUEST),
+    ("azure", 400, b'{"error":{"code":"content_filter","innererror":{"code":"ResponsibleAIPolicyViolation"}}}', FailureKind.CONTENT_POLICY),
     ("ollama", 503, b'{"error":{"message":"server busy, please try again.  maximum pending requests exceeded"}}', FailureKind.OVERLOADED),
     ("ollama", 404, b'{"error":"model \'x\' not found"}', FailureKind.NOT_FOUND),
     ("ollama", 502, b'{"error":"cloud unreachable"}', FailureKind.OVERLOADED),
@@ -83,7 +83,7 @@ class TestAzure:
     def test_a_wait_of_a_day_means_that_it_never_fits(self) -> None:
         for headers, body in (([], self.RATE % 86400), ([(b"retry-after", b"86400")], b"{}")):
             failure = self.KIND.classify(429, headers, body)
-            assert (failure.kind, failure.retry_after_s) == (FailureKind.CONTEXT_TOO_LONG, None)
+            assert (failure.kind, failure.retry_after_s) == (FailureKind.REQUEST_TOO_LARGE, None)
 
     @pytest.mark.parametrize(
         ("base_path", "target"),

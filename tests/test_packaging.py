@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SCRIPTS = ("install", "run", "test", "check", "format", "bench", "real-server", "simulate")
+SCRIPTS = ("install", "run", "test", "check", "format", "bench", "real-server", "simulate", "system")
 
 
 def instructions() -> list[tuple[str, str]]:

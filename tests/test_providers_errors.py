@@ -14,12 +14,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from providers.errors import MESSAGE_LIMIT, classify_openai, read_error, retry_after, seconds_until
+from providers.errors import MESSAGE_LIMIT, classify_openai, read_error
 from providers.transport.port import Headers
+from providers.waits import retry_after, seconds_until
 from routing.facts import FAILURES, FailureKind
 
 RATE, CONTEXT, OURS = FailureKind.RATE_LIMITED, FailureKind.CONTEXT_TOO_LONG, FailureKind.UNAUTHORIZED
 BUSY, MISSING, THEIRS = FailureKind.OVERLOADED, FailureKind.NOT_FOUND, FailureKind.BAD_REQUEST
+SPENT, POLICY, TOO_LARGE = FailureKind.QUOTA_EXHAUSTED, FailureKind.CONTENT_POLICY, FailureKind.REQUEST_TOO_LARGE
 
 
 def error(message: str = "", **more: object) -> str:
@@ -30,15 +32,15 @@ ROWS = [
     # OpenAI
     (429, error("Rate limit reached. Please try again in 6s.", type="tokens", code="rate_limit_exceeded"), RATE),
     (429, error("Rate limit reached", type="requests", code="rate_limit_exceeded"), RATE),
-    (429, error("Request too large for gpt-6 on tokens per min (TPM): Limit 30000, Requested 90000", code="rate_limit_exceeded"), CONTEXT),
-    (429, error("You exceeded your current quota", type="insufficient_quota", code="insufficient_quota"), OURS),
-    (402, error("Payment required"), OURS),
+    (429, error("Request too large for gpt-6 on tokens per min (TPM): Limit 30000, Requested 90000", code="rate_limit_exceeded"), TOO_LARGE),
+    (429, error("You exceeded your current quota", type="insufficient_quota", code="insufficient_quota"), SPENT),
+    (402, error("Payment required"), SPENT),
     (503, error("The engine is currently overloaded, please try again later"), BUSY),
     (503, error("Slow Down"), BUSY),
     (500, error("The server had an error", type="server_error"), BUSY),
     (400, error("This model's maximum context length is 8192 tokens", code="context_length_exceeded"), CONTEXT),
     (400, error("Your input exceeds the context window of this model."), CONTEXT),
-    (400, error("Your request was rejected", code="content_policy_violation"), THEIRS),
+    (400, error("Your request was rejected", code="content_policy_violation"), POLICY),
     (400, error("Invalid prompt", code="invalid_prompt"), THEIRS),
     (401, error("Incorrect API key provided: sk-…", code="invalid_api_key"), OURS),
     (404, error("The model `x` does not exist", code="model_not_found"), MISSING),
@@ -47,8 +49,8 @@ ROWS = [
     (429, '{"type":"error","error":{"type":"rate_limit_error","message":"Too many requests"},"request_id":"r"}', RATE),
     (529, '{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}', BUSY),
     (504, '{"type":"error","error":{"type":"timeout_error","message":"Timeout"}}', BUSY),
-    (402, '{"type":"error","error":{"type":"billing_error","message":"x"}}', OURS),
-    (400, error("Your credit balance is too low to access the API.", type="invalid_request_error"), OURS),
+    (402, '{"type":"error","error":{"type":"billing_error","message":"x"}}', SPENT),
+    (400, error("Your credit balance is too low to access the API.", type="invalid_request_error"), SPENT),
     (400, error("prompt is too long: 213462 tokens > 200000 maximum"), CONTEXT),
     (403, error("x", type="permission_error"), OURS),
     # Gemini's OpenAI endpoint wraps its object into a list
@@ -71,20 +73,20 @@ ROWS = [
     (429, '{"object":"error","message":"Rate limit exceeded","type":"rate_limited","code":"1300","raw_status_code":429}', RATE),
     # DeepSeek
     (400, error("Failed to deserialize the JSON body"), THEIRS),
-    (402, error("Insufficient Balance"), OURS),
+    (402, error("Insufficient Balance"), SPENT),
     (422, error("Invalid parameters"), THEIRS),
     (429, error("Concurrency limit"), RATE),
     # xAI
-    (429, '{"code":"x","error":"Your team has either used all available credits or reached its monthly spending limit."}', OURS),
-    (403, '{"code":"x","error":"Your team has either used all available credits"}', OURS),
+    (429, '{"code":"x","error":"Your team has either used all available credits or reached its monthly spending limit."}', SPENT),
+    (403, '{"code":"x","error":"Your team has either used all available credits"}', SPENT),
     (400, '{"code":"x","error":"This model\'s maximum prompt length is 131072 but the request contains 200000"}', CONTEXT),
     # z.ai, Copilot, DashScope, Bedrock, behind a generic endpoint
-    (429, error("Insufficient balance or no resource package. Please recharge.", code="1113"), OURS),
+    (429, error("Insufficient balance or no resource package. Please recharge.", code="1113"), SPENT),
     (429, error("Your concurrency is too high", code="1302"), RATE),
     (400, error("prompt token count of 200000 exceeds the limit of 128000"), CONTEXT),
     (413, error("prompt token count of 200000 exceeds the limit of 128000"), CONTEXT),
-    (402, error("x", code="quota_exceeded"), OURS),
-    (429, '{"error":{"type":"usage_limit_reached","message":"x","plan_type":"plus","resets_in_seconds":90}}', OURS),
+    (402, error("x", code="quota_exceeded"), SPENT),
+    (429, '{"error":{"type":"usage_limit_reached","message":"x","plan_type":"plus","resets_in_seconds":90}}', RATE),
     (400, error("Range of input length should be [1, 30720]"), CONTEXT),
     (429, error("Too many tokens, please wait before trying again.", type="ThrottlingException"), RATE),
     (400, error("Too many tokens, please wait before trying again.", type="ThrottlingException"), RATE),
@@ -99,6 +101,7 @@ ROWS = [
     (502, "", BUSY),
     (400, "", THEIRS),
     (401, "", OURS),
+    (413, "", TOO_LARGE),
     (429, "", RATE),
 ]  # fmt: skip
 
@@ -131,7 +134,7 @@ class TestAnEcho:
         body = error(message.format(words), type="invalid_request_error", param="messages[0].role", code="invalid_value")
         failure = classify_openai(status, [], body.encode())
         assert not FAILURES[failure.kind].blames_replica
-        assert failure.kind is THEIRS
+        assert failure.kind is (TOO_LARGE if status == 413 else THEIRS)
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from routing.board import Board, SoleBoard, board_of
 from routing.candidates import Candidates, Task
 from routing.changes import KEPT, ChangeLog
-from routing.facts import AttemptFailed, AttemptFinished, Failure, FailureKind, FirstToken, HeadroomMeasured
+from routing.facts import AttemptFailed, AttemptFinished, Failure, FailureKind, FirstToken, LimitsReported
 from routing.fleet import Fleet
+from routing.headroom.standing import Standing
 from routing.learning import learn
 from routing.scoring import Scoring
 from routing.types import LogicalModel, ModelReplica, ModelTier, Objective, Price, Ranking, Usage, UseCase
-from tests.playbook import FACTORS, SELECTORS, demand_for, replica
+from tests.playbook import FACTORS, SELECTORS, demand_for, replica, share_left
 
 REPLICAS = [
     replica("box/a", "m0", ModelTier.SMALL, is_local=True, price=Price(0.0, 0.0)),
@@ -75,7 +76,7 @@ class BoardMachine(RuleBasedStateMachine):
 
     @rule(id_=IDS, headroom=st.floats(0, 1), for_s=st.sampled_from([None, 20.0]))
     def count(self, id_: str, headroom: float, for_s: float | None) -> None:
-        self.learn(HeadroomMeasured(id_, headroom, None if for_s is None else self.now_s + for_s))
+        self.learn(LimitsReported(id_, (share_left(headroom, for_s),)))
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 20.0, 200.0, 1000.0]))
     def wait(self, seconds: float) -> None:
@@ -116,7 +117,7 @@ def test_one_candidate_has_the_figures_that_a_ranking_of_one_would_give_it(
 ) -> None:
     fleet = Fleet()
     state = fleet.state(each.id)
-    state.in_flight, state.headroom = in_flight, headroom
+    state.in_flight, state.standing = in_flight, Standing(headroom)
     if ttft_s is not None:
         state.timing = state.timing.after_first_token(100, ttft_s).after_answer(100, 1.0)
     candidates = Candidates.of([each], [state], MODELS)

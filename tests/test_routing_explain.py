@@ -37,7 +37,7 @@ def test_the_strongest_reasons_come_first() -> None:
     decision = dispatch(decide(replica("a"), replica("b", tier=ModelTier.MICRO, is_local=True)))
     assert because(decision) == [
         "model m: the client named it",
-        "best of 2 with score 5.40 by objective balanced (local 1.00)",
+        "best of 2 with score 5.70 by objective balanced (local 1.00)",
         "it is local",
     ]
     assert in_words(decision) == "b because " + "; ".join(because(decision))
@@ -69,7 +69,7 @@ def test_a_kept_record_is_told_best_first() -> None:
     record = told(kept)
     assert [candidate["replica_id"] for candidate in record["candidates"]] == ["b", "a", "c"]
     best = record["candidates"][0]
-    assert (best["logical_model_id"], best["score"], best["factors"]["local"], best["factors"]["load"]) == ("m", 4.2, 0.2, 1.0)
+    assert (best["logical_model_id"], best["score"], best["factors"]["local"], best["factors"]["load"]) == ("m", 4.5, 0.2, 1.0)
     assert set(best["factors"]) == set(record["weights"])
     assert record["rejected_candidates"] == [{"id": "d", "reason": "wrong_dialect", "detail": "speaks embeddings, not chat", "until": None}]
     assert (record["kind"], record["logical_model_id"], record["replica_id"]) == ("dispatch", "m", "b")

@@ -19,7 +19,12 @@ TABLE = {
     FailureKind.CLIENT_GONE: (False, False, 499),
     # Not in the design's table: a wrong entry of ours, and an answer that is none.
     FailureKind.NOT_FOUND: (True, True, 404),
+    FailureKind.UNSPOKEN: (True, False, 404),
     FailureKind.PROTOCOL: (True, True, 502),
+    # No money, no plan: as a refused key. What is refused for its content is refused; what is too large for one account may fit another.
+    FailureKind.QUOTA_EXHAUSTED: (True, True, 502),
+    FailureKind.CONTENT_POLICY: (False, False, None),
+    FailureKind.REQUEST_TOO_LARGE: (True, False, 413),
     # Another replica may speak the client's own dialect.
     FailureKind.UNTRANSLATABLE: (True, False, 400),
 }

@@ -33,7 +33,7 @@ def test_any_history(steps: list[tuple[float, bool, Failure | None]]) -> None:
         assert state.ejected_until_s >= before.ejected_until_s
         assert max(state.limited_until_s, state.ejected_until_s) <= now_s + RATE_LIMIT_CAP_S or state == before
         if failure.retry_after_s is None and state.ejected_until_s > before.ejected_until_s:
-            assert state.ejected_until_s <= now_s + EJECTION_CAP_S
+            assert state.ejected_until_s <= now_s + AT_ONCE.get(failure.kind, EJECTION_CAP_S)
         if failure.kind is FailureKind.RATE_LIMITED:
             assert state.health is before.health
             assert state.limited_until_s >= now_s

@@ -11,8 +11,9 @@ from routing.types import Price, Usage
 
 TOKENS = st.integers(0, 10**7)
 RATES = st.floats(0, 500, allow_nan=False)
-PRICES = st.builds(Price, RATES, RATES, st.none() | RATES, st.none() | RATES)
-USAGES = st.builds(Usage, TOKENS, TOKENS, TOKENS, TOKENS, st.just(0))
+PRICES = st.tuples(RATES, RATES, st.none() | RATES, st.none() | RATES).map(lambda rates: Price(*rates))
+"""Plain ones; those with conditions are test_ledger_cost.py's."""
+USAGES = st.tuples(TOKENS, TOKENS, TOKENS, TOKENS).map(lambda counts: Usage(*counts))
 
 
 def cost(usage: Usage, price: Price) -> float:

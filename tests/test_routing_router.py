@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from routing import explain
-from routing.facts import FAILURES, AttemptFailed, AttemptFinished, Fact, Failure, FailureKind, FirstToken, HeadroomMeasured
+from routing.facts import FAILURES, AttemptFailed, AttemptFinished, Fact, Failure, FailureKind, FirstToken, LimitsReported
 from routing.gates.quality_floor import FLOORS
+from routing.headroom.reports import UNSPOKEN_S
 from routing.health import Health
 from routing.plans import PLANS_KEPT
 from routing.pricing import demand_cost_usd
@@ -39,7 +40,7 @@ from routing.types import (
     Usage,
     UseCase,
 )
-from tests.playbook import FACTORS, GATES, catalog_of, demand_for, for_model, replica, router_for
+from tests.playbook import FACTORS, GATES, catalog_of, demand_for, for_model, replica, router_for, share_left
 
 DIALECTS = ("chat", "completions", "embeddings")
 PROVIDERS = ("p0", "p1", "p2")
@@ -130,6 +131,8 @@ class RouterMachine(RuleBasedStateMachine):
         self.now_s = 100.0
         self.open: dict[int, tuple[str, Demand]] = {}
         self.asked_before: list[Demand] = []
+        self.told: dict[str, tuple[float, float]] = {}
+        """What was reported of a replica: the share that is left, and until when."""
         self.replicas = replicas
         self.router = of(replicas)
         self.mirror = of(replicas[::-1])
@@ -208,7 +211,8 @@ class RouterMachine(RuleBasedStateMachine):
         for_s=st.sampled_from([None, 2.0, 100.0]),
     )
     def count(self, id_: str, headroom: float, for_s: float | None) -> None:
-        self.observe(HeadroomMeasured(id_, headroom, None if for_s is None else self.now_s + for_s))
+        self.told[id_] = (headroom, self.now_s + (UNSPOKEN_S if for_s is None else for_s))
+        self.observe(LimitsReported(id_, (share_left(headroom, for_s),)))
 
     @rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 5.0, 5.0, 60.0, 4000.0]))
     def wait(self, seconds: float) -> None:
@@ -270,7 +274,8 @@ class RouterMachine(RuleBasedStateMachine):
     def standing(self, each: ModelReplica, demand: Demand, tried: frozenset[str], tier: ModelTier | None) -> Standing:
         state = self.router.fleet.state(each.id)
         health = state.health
-        is_used_up = state.headroom == 0.0 and (state.headroom_until_s is None or self.now_s < state.headroom_until_s)
+        headroom, until_s = self.told.get(each.id, (1.0, 0.0))
+        is_used_up = headroom == 0.0 and self.now_s < until_s
         wrong_place = {
             LocalPreference.REQUIRED: not each.is_local,
             LocalPreference.DISABLED: each.is_local,
@@ -292,7 +297,7 @@ class RouterMachine(RuleBasedStateMachine):
         is_blind = bool(demand.capability_bits & ~each.capability_bits)
         is_weak = each.logical_model_id == "m1" and tier is not None and FLOORS[tier] > 0.2
         is_ejected = health.health is Health.EJECTED and self.now_s < health.ejected_until_s
-        is_probed = health.health is Health.PROBATION and health.probe is not None
+        is_probed = (health.health is Health.PROBATION or health.limited_until_s > 0.0) and health.probe is not None
         return Standing(is_bound, is_too_small or is_blind or is_weak, is_ejected or is_probed)
 
     def right(self, decision: Dispatch, stages: list[dict[str, Standing]], named: bool) -> None:

@@ -167,7 +167,7 @@ async def test_serve_on_a_port_that_is_taken_is_one_clear_line(tmp_path: Path) -
     [
         (["serve", "--config", "none.yaml"], "none.yaml"),
         (["serve", "--port", "http"], "--port"),
-        (["serve", "--workers", "2"], "--workers"),
+        (["serve", "--workers", "2"], "state.shared"),
         (["serve", "--demoo"], "--demo"),
         (["sreve"], "sreve"),
     ],

@@ -62,7 +62,7 @@ async def test_a4_a_refusal_that_blames_the_request_passes_in_the_upstreams_own_
     [
         (b"429 Too Many", b"retry-after: 17\r\n", b"{}", 429, "rate_limit_exceeded", "p0/up-model"),
         (b"401 Unauthorized", b"", BODY_KEY, 502, "provider_credentials_rejected", "donut's credentials"),
-        (b"402 Payment Required", b"", b"{}", 502, "provider_credentials_rejected", "Your own key is fine"),
+        (b"402 Payment Required", b"", b"{}", 502, "provider_quota_exhausted", "Your own key is fine"),
         (b"403 Forbidden", b"", b"<html>no</html>", 502, "provider_credentials_rejected", "donut's credentials"),
         (b"500 Internal", b"", b'{"error":"boom"}', 503, "provider_overloaded", "boom"),
         (b"503 Unavailable", b"retry-after: 3\r\n", b"", 503, "provider_overloaded", "p0/up-model"),

@@ -20,6 +20,7 @@ from routing.types import ModelTier
 from scripts.training.__main__ import cross_validate, main
 from scripts.training.figures import apgr, macro_f1
 from scripts.training.rows import read_rows
+from scripts.training.teaching import WithWords
 from scripts.training.train import train
 from tests.classify_samples import excerpt
 
@@ -51,7 +52,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def test_what_was_taught_is_known(data: Path) -> None:
-    weights = Weights.parse(train(read_rows([data]), "a test"))
+    weights = Weights.parse(train(read_rows([data]), "a test").weights)
     classifier = Classifier(weights)
     hard, easy = (classifier.classify(excerpt(text)) for text in ("quork the moon", "plumf the moon"))
     assert hard.difficulty > easy.difficulty
@@ -60,7 +61,7 @@ def test_what_was_taught_is_known(data: Path) -> None:
 
 
 def test_the_same_rows_give_the_same_bytes(data: Path) -> None:
-    assert train(read_rows([data]), "") == train(read_rows([data]), "")
+    assert train(read_rows([data]), "").weights == train(read_rows([data]), "").weights
 
 
 @pytest.mark.parametrize("forbidden", [{"eval_only": True}, {"licence": "CC-BY-NC-4.0"}])
@@ -68,7 +69,7 @@ def test_rows_that_may_only_be_measured_on_teach_nothing(tmp_path: Path, data: P
     rows = [row(f"f{i}", f"zworp a {word}", **({"gold": {"kind": "tier", "tier": 0}} | forbidden)) for i, word in enumerate(EASY)]
     examples = read_rows([data, written(tmp_path / "forbidden", "tier_f", rows)])
     assert not any(example.may_train for example in examples if example.source == "tier_f")
-    judged = cross_validate(examples)
+    judged = cross_validate(examples, WithWords())
     assert len(judged) == len(examples)
 
 

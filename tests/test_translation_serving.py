@@ -12,13 +12,12 @@ import pytest
 from anthropic.types import Message
 from openai.types.chat import ChatCompletion
 
-from providers.codecs.chat import CODEC as CHAT
 from providers.codecs.conversation import Conversation, Role, Text, Tool, Turn
 from providers.codecs.events import BlockEnded, BlockKind, BlockStarted, Delta, Event, Finished, FinishReason, Started, UsageSeen
 from proxy.relay import WHOLE_BYTES
 from routing.types import Usage
 from tests.serving import Donut
-from tests.streams import HELLO, RECORDINGS, ROLE, STOP, End, RawClient, cutting, event, payloads, playing, recording
+from tests.streams import HELLO, RECORDINGS, ROLE, End, RawClient, cutting, event, payloads, playing, recording
 from tests.translating import CODECS, FRAME, decoded, encoded, gist
 from tests.upstreams import ReceivedRequest, ScriptedUpstream, answer, saying
 
@@ -50,7 +49,7 @@ def ask(client: str, **more: Any) -> dict[str, Any]:
 
 
 def whole(dialect: str, text: str = "Hello") -> bytes:
-    events = decoded(CHAT, [ROLE, event({"choices": [{"index": 0, "delta": {"content": text}}]}), STOP])
+    events: list[Event] = [Started(), BlockStarted(0, BlockKind.TEXT), Delta(0, text), BlockEnded(0), Finished(FinishReason.STOP)]
     return orjson.dumps(CODECS[dialect].encode_answer(events, FRAME))
 
 

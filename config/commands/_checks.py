@@ -13,16 +13,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import click
+
+from config.commands._journal import ask
 from config.commands._local import base_url, get
 from config.environment import UnusedKey
+from config.journal_place import configured_place
 from config.problems import ConfigError
-from config.settings import Settings, default_journal_url, sqlite_path
+from config.settings import Settings
 from config.source import Loaded
 from config.survey import Survey
 from providers.local.found import UNKNOWN, Found
 from providers.local.port import LocalModel
 from providers.local.registry import load_backends
 from providers.ports import ProviderKind
+from proxy.journal.places import Place, SqlitePlace
 
 if sys.platform != "win32":
     import resource
@@ -102,7 +107,19 @@ def check_port(settings: Settings) -> list[Finding]:
 
 def check_journal(settings: Settings, environ: Mapping[str, str]) -> list[Finding]:
     """Can the journal be written, and is there room for it?"""
-    path = sqlite_path(settings.state.journal or default_journal_url(environ))
+    place = configured_place(settings.state, environ)
+    return _check_file(place.path) if isinstance(place, SqlitePlace) else _check_database(place)
+
+
+def _check_database(place: Place) -> list[Finding]:
+    try:
+        ask(place, lambda reader: reader.recent(1))
+    except click.ClickException as error:
+        return [Finding("server", "journal", "warning", error.message, "is it running, and are user, password and database right?")]
+    return [Finding("server", "journal", "ok", str(place))]
+
+
+def _check_file(path: Path) -> list[Finding]:
     problem = write_probe(path)
     if problem is not None:
         return [Finding("server", "journal", "bad", f"{path}: {problem}", f"mkdir -p {path.parent} && chmod u+rwx {path.parent}")]

@@ -19,11 +19,13 @@ from rich.console import Console
 
 from config.document import read_document
 from config.explanation import vocabulary
+from config.journal_place import configured_place, place_of
 from config.problems import ConfigError
-from config.settings import StateSettings, default_journal_url, sqlite_path
 from config.source import default_config_path
+from config.state_settings import StateSettings, journal_problem, sqlite_path
+from proxy.journal.answers import Answers
+from proxy.journal.places import Place, SqlitePlace
 from proxy.journal.port import StoreError
-from proxy.journal.reader import SqliteReader
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
 _Answer = TypeVar("_Answer")
@@ -37,7 +39,7 @@ def journal_options(command: _Command) -> _Command:
     command = click.option(
         "--journal",
         metavar="URL",
-        help="The journal itself: a file, or sqlite:///relative.db, sqlite:////absolute.db. Overrides the config's state.journal.",
+        help="The journal itself: a file, sqlite:////absolute.db or postgresql://user@host/database. Overrides the config's state.journal.",
     )(command)
     return click.option(
         "--config",
@@ -48,22 +50,24 @@ def journal_options(command: _Command) -> _Command:
     )(command)
 
 
-def find_journal(journal: str | None, config_file: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
-    """The journal's file, which may not exist yet. Raises click.ClickException when config does not say it properly."""
+def find_journal(journal: str | None, config_file: Path | None, environ: Mapping[str, str] = os.environ) -> Place:
+    """Where the journal is, or will be. Raises click.ClickException when config does not say it properly."""
+    if journal is not None and "://" not in journal:
+        return SqlitePlace(sqlite_path(journal))
     if journal is not None:
-        if "://" in journal and not journal.startswith("sqlite:///"):
-            raise click.BadParameter("use a file's path or sqlite:///path/to/donut.db", param_hint="--journal")
-        return sqlite_path(journal)
+        why = journal_problem(journal)
+        if why is not None:
+            raise click.BadParameter(why, param_hint="--journal")
+        return place_of(journal, environ)
     config_file = config_file or default_config_path(environ, Path.cwd())
-    configured = None if config_file is None else _configured_journal(config_file, environ)
-    return sqlite_path(configured or default_journal_url(environ))
+    return configured_place(StateSettings() if config_file is None else _state(config_file, environ), environ)
 
 
-def ask(path: Path, question: Callable[[SqliteReader], Awaitable[_Answer]]) -> _Answer:
+def ask(place: Place, question: Callable[[Answers], Awaitable[_Answer]]) -> _Answer:
     """Open the journal, ask, close. Raises click.ClickException with what the store said."""
 
     async def run() -> _Answer:
-        reader = SqliteReader(path)
+        reader = place.reader()
         await reader.open()
         try:
             return await question(reader)
@@ -94,8 +98,8 @@ def money(usd: float | None, *, estimated: bool = False, incomplete: bool = Fals
     return f"{'~' if estimated else ''}${usd:,.{digits}f}{' + ?' if incomplete else ''}"
 
 
-def _configured_journal(config_file: Path, environ: Mapping[str, str]) -> str | None:
-    """`state.journal` of the file; None when it does not say."""
+def _state(config_file: Path, environ: Mapping[str, str]) -> StateSettings:
+    """`state` of the file, with nothing but the journal in it."""
     try:
         document = read_document(config_file.read_text("utf-8-sig"), str(config_file), environ, vocabulary())
     except ConfigError as error:
@@ -106,9 +110,9 @@ def _configured_journal(config_file: Path, environ: Mapping[str, str]) -> str | 
         raise click.ClickException(f"{config_file}: state.journal names a variable that is not set here; use --journal")
     state = document.data.get("state")
     if not isinstance(state, dict):
-        return None
+        return StateSettings()
     try:
-        return StateSettings.model_validate({"journal": state.get("journal")}).journal
+        return StateSettings.model_validate({"journal": state.get("journal")})
     except ValidationError as error:
         why = "; ".join(problem["msg"] for problem in error.errors(include_url=False, include_input=False))
         raise click.ClickException(f"{config_file}: state.journal: {why}") from error

@@ -16,16 +16,21 @@ from rich.table import Table
 import providers.kinds
 import routing.factors
 from config.catalog import shipped_models
+from config.clients import clients_of
 from config.discovery import discover
+from config.headroom import limits_of
+from config.journal_place import configured_place
 from config.policies import policies_in_force, policy_book
 from config.problems import ConfigError, Problem
 from config.provider_settings import ProviderSettings
 from config.routing_settings import PolicySettings, RoutingSettings
 from config.schema import json_schema
-from config.settings import Settings, default_journal_url, sqlite_path
+from config.settings import Settings
 from config.source import Loaded, default_config_path, load
 from providers.ports import ProviderKind
+from proxy.journal.places import without_password
 from routing.factors import Factor
+from routing.headroom.limits import ANY, PLACES, Limit, OnExceed, Scope, counted, worded
 from routing.policies import NORMAL
 from routing.types import ModelTier
 
@@ -101,6 +106,9 @@ def _print_tables(path: Path, loaded: Loaded) -> None:
         console.print("No providers are configured: donut serves what discovery finds.")
     if settings.models:
         console.print(_model_table(settings))
+    limits = limits_of(settings, clients_of(settings).keys).limits
+    if limits:
+        console.print(_limit_table(limits))
     used = _policies_in_use(settings)
     if used:
         console.print(_policy_table(used))
@@ -111,13 +119,13 @@ def _print_tables(path: Path, loaded: Loaded) -> None:
 
 def _overview(settings: Settings) -> Table:
     keys = len(settings.server.api_keys)
-    journal = settings.state.journal or default_journal_url(os.environ)
     routing_ = settings.routing
     table = Table(title="donut", title_justify="left", show_header=False)
     for name, value in (
         ("listens on", f"{settings.server.host}:{settings.server.port}"),
         ("client keys", str(keys) if keys else "none: whoever reaches the address may use it"),
-        ("journal", f"{sqlite_path(journal)} ({_retention(settings.state.retention_days)})"),
+        ("journal", f"{configured_place(settings.state, os.environ)} ({_retention(settings.state.retention_days)})"),
+        ("shared", without_password(settings.state.shared) if settings.state.shared else "none: one process"),
         ("discovery", ", ".join(_discovered(settings)) or "off"),
         ("routing", _choice(routing_)),
         ("policies", "\n".join(_who_gets_which(settings))),
@@ -174,6 +182,17 @@ def _policy_table(policies: Iterable[PolicySettings]) -> Table:
             ", ".join(f"{name} {value}" for name, value in limits if value is not None) or "–",
         )
         table.add_row(*map(escape, cells))
+    return table
+
+
+def _limit_table(limits: Iterable[Limit]) -> Table:
+    table = Table("whose use", "at most", "beyond it", "written in", title="Limits", title_justify="left")
+    beyond = {OnExceed.REFUSE: "refused", OnExceed.DEGRADE: "cheaper and local models", OnExceed.ALERT: "only said"}
+    for limit in limits:
+        whose = "everybody" if limit.scope is Scope.ALL else f"each {limit.scope}" if limit.id == ANY else f"{limit.scope} {limit.id}"
+        most = worded(limit.unit, counted(limit.unit, limit.most))
+        then = "not asked" if limit.scope in PLACES and limit.on_exceed is OnExceed.REFUSE else beyond[limit.on_exceed]
+        table.add_row(*map(escape, (whose, f"{most} per {limit.window.value}", then, limit.source)))
     return table
 
 

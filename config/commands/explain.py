@@ -13,7 +13,7 @@ from rich.console import Console
 from config.commands._decision import decision_facts, print_facts, print_tables, seconds
 from config.commands._journal import ask, console, find_journal, journal_options, money
 from config.commands._when import iso
-from proxy.journal.reader import SqliteReader
+from proxy.journal.answers import Answers
 from proxy.story import whole
 
 _HELP = """
@@ -40,17 +40,17 @@ Prompts and answers are not in the journal.
 @click.option("--json", "as_json", is_flag=True, help="Print the exchange as one JSON object, for programs.")
 @journal_options
 def explain(exchange_id: str, as_json: bool, config_file: Path | None, journal: str | None) -> None:
-    path = find_journal(journal, config_file)
-    if not path.exists():
-        raise click.ClickException(f"there is no journal yet at {path}: `donut serve` makes it with the first request")
+    place = find_journal(journal, config_file)
+    if not place.exists():
+        raise click.ClickException(f"there is no journal yet at {place}: `donut serve` makes it with the first request")
 
-    async def find(reader: SqliteReader) -> dict[str, Any] | None:
+    async def find(reader: Answers) -> dict[str, Any] | None:
         newest = await reader.recent(1) if exchange_id == "last" else []
         return await reader.exchange(newest[0]["id"] if newest else exchange_id)
 
-    exchange = ask(path, find)
+    exchange = ask(place, find)
     if exchange is None:
-        raise click.ClickException(f"no exchange {exchange_id!r} in {path}: is it the x-donut-decision of an answer, and recent?")
+        raise click.ClickException(f"no exchange {exchange_id!r} in {place}: is it the x-donut-decision of an answer, and recent?")
     if as_json:
         click.echo(orjson.dumps(whole(exchange), option=orjson.OPT_INDENT_2))
     else:

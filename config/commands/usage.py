@@ -85,17 +85,17 @@ Every row, and totals without the first, has
 def usage(*, by: str, since: float, until: float, as_json: bool, config_file: Path | None, journal: str | None) -> None:
     if since >= until:
         raise click.UsageError(f"--since ({iso(since)}) must be before --until ({iso(until)})")
-    path = find_journal(journal, config_file)
-    exists = path.exists()
-    rows = ask(path, lambda reader: reader.usage(since, until, by)) if exists else []
+    place = find_journal(journal, config_file)
+    exists = place.exists()
+    rows = ask(place, lambda reader: reader.usage(since, until, by)) if exists else []
     sums = totals(rows)
     if as_json:
-        answer = {"since": iso(since), "until": iso(until), "by": by, "journal": str(path), "rows": rows, "totals": sums}
+        answer = {"since": iso(since), "until": iso(until), "by": by, "journal": str(place), "rows": rows, "totals": sums}
         click.echo(orjson.dumps(answer, option=orjson.OPT_INDENT_2))
     elif not exists:
-        click.echo(f"There is no journal yet at {path}: `donut serve` makes it with the first request.")
+        click.echo(f"There is no journal yet at {place}: `donut serve` makes it with the first request.")
     elif not rows:
-        click.echo(f"Nothing between {iso(since)} and {iso(until)} in {path}. A longer span: --since 30d")
+        click.echo(f"Nothing between {iso(since)} and {iso(until)} in {place}. A longer span: --since 30d")
     else:
         out = console()
         out.print(f"{iso(since)} – {iso(until)}")

@@ -105,6 +105,8 @@ class Opaque(NamedTuple):
 
     vendor: str
     raw: Mapping[str, Any]
+    name: str = ""
+    """What to call it where it is lost; its type, where that says enough."""
 
 
 Part = Text | Image | Document | Audio | Reasoning | Refused | ToolCall | ToolResult | Opaque
@@ -216,3 +218,13 @@ class Conversation:
     more: Mapping[str, Any] = field(default_factory=dict)
     """Members that the dialect knows and the common shape does not, as they came: for an upstream of the same dialect, lost for others."""
     losses: list[Loss] = field(default_factory=list)
+
+    def lose(self, what: str, why: str) -> None:
+        """Note a loss, once: an encoder may run again for another replica."""
+        loss = Loss(what, why)
+        if loss not in self.losses:
+            self.losses.append(loss)
+
+    def lose_item(self, item: Opaque) -> None:
+        """Note the loss of something that only its vendor understands."""
+        self.lose(item.name or str(item.raw.get("type", "an item")), f"only {item.vendor or 'its own vendor'} can read it")

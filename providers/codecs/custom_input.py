@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
+
+from providers.codecs.conversation import Tool
 
 CUSTOM_INPUT = "input"
 """The one member of a custom tool's arguments where a format knows only functions."""
@@ -16,6 +20,14 @@ _CLOSING = re.compile(r'"\s*\}?\s*\Z')
 _CONTROLS = {code: f"\\u{code:04x}" for code in range(32)}
 """Models write line breaks into strings as they are, which JSON forbids and everybody understands."""
 _NO_ESCAPE = re.compile(r'\\(?!["\\/bfnrtu])')
+
+
+def free_text_schema(tool: Tool) -> dict[str, Any]:
+    """What a tool that takes free text declares as a function: one string. A grammar can only be told."""
+    told = (tool.raw or {}).get("format")
+    grammar = told.get("definition") if isinstance(told, Mapping) else None
+    text = {"type": "string", "description": f"Must match this grammar:\n{grammar}"} if isinstance(grammar, str) else {"type": "string"}
+    return {"type": "object", "properties": {CUSTOM_INPUT: text}, "required": [CUSTOM_INPUT]}
 
 
 class Unwrapper:

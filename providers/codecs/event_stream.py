@@ -1,66 +1,87 @@
-"""The bytes of an event stream → its events' data, parsed: what every stream decoder begins with. Any split of the bytes gives the same."""
+"""The bytes of an event stream → events: what every dialect's stream decoder is. The dialect is a reader of parsed events."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
 from providers import sse
+from providers.codecs.events import Event, Failed
 from routing.facts import Failure, FailureKind
 
 
-class BrokenStreamError(Exception):
-    """What came is no event stream of JSON objects. `read` holds what was good before it."""
+class EventReader(Protocol):
+    """A dialect's state machine. Behind the end, however it came, it says nothing more."""
 
-    def __init__(self, message: str, read: list[dict[str, Any]]) -> None:
-        super().__init__(message)
-        self.read = read
+    def read(self, data: dict[str, Any]) -> list[Event]:
+        """What one parsed event says."""
+        ...
 
-    @property
-    def failure(self) -> Failure:
-        return Failure(FailureKind.PROTOCOL, str(self))
+    def fail(self, failed: Failed) -> list[Event]:
+        """The end, in the middle of it."""
+        ...
+
+    def finish(self) -> list[Event]:
+        """The end, if the upstream said why it ended."""
+        ...
 
 
-class EventStream:
-    """The `type` inside the data counts; an `event:` line only repeats it and is not looked at. `[DONE]` and comments say nothing."""
+class EventDecoder:
+    """Any split of the bytes gives the same events.
 
-    __slots__ = ("_held",)
+    The `type` inside the data counts; an `event:` line only repeats it and is not looked at. Comments say nothing. `[DONE]` is the end in
+    every format: relays close others' streams with it as well.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_held", "_reader")
+
+    def __init__(self, reader: EventReader) -> None:
         self._held = b""
+        self._reader = reader
 
-    def feed(self, data: bytes) -> list[dict[str, Any]]:
-        """The events that are complete now. Raises BrokenStreamError."""
+    def feed(self, data: bytes) -> list[Event]:
         if self._held:
             data = self._held + data
         end = sse.last_boundary(data)
         self._held = data[end:]
-        found = self._parse(data[:end]) if end else []
+        found = self._read(data[:end]) if end else []
         if len(self._held) > sse.MAX_EVENT_BYTES:
             self._held = b""
-            raise BrokenStreamError("an event of the upstream's is larger than 1 MiB", found)
+            found += self._too_large()
         return found
 
-    def finish(self) -> list[dict[str, Any]]:
-        """The last event, where its blank line is missing. Raises BrokenStreamError."""
+    def finish(self) -> list[Event]:
+        """The last event, where its blank line is missing, and the end."""
         rest, self._held = self._held, b""
-        return self._parse(rest)
+        return [*self._read(rest), *self._reader.finish()]
 
-    def _parse(self, data: bytes) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = []
+    def _read(self, data: bytes) -> list[Event]:
+        found: list[Event] = []
         for event in sse.events(data):
-            payload = _payload(event)
-            if payload is None or payload.strip() in (b"", b"[DONE]"):
+            if len(event) > sse.MAX_EVENT_BYTES:  # whole or in pieces: it must not depend on how it was cut
+                found += self._too_large()
                 continue
-            try:
-                parsed = orjson.loads(payload)
-            except orjson.JSONDecodeError:
-                parsed = None
-            if not isinstance(parsed, dict):
-                raise BrokenStreamError("the upstream sent an event that is no JSON object", found)
-            found.append(parsed)
+            payload = _payload(event)
+            if payload is None or not (payload := payload.strip()):
+                continue
+            found += self._reader.finish() if payload == b"[DONE]" else self._parsed(payload)
         return found
+
+    def _parsed(self, payload: bytes) -> list[Event]:
+        try:
+            data = orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            data = None
+        if isinstance(data, list) and len(data) == 1:
+            data = data[0]  # how Google sends errors
+        return self._reader.read(data) if isinstance(data, dict) else self._broken("the upstream sent an event that is no JSON object")
+
+    def _too_large(self) -> list[Event]:
+        return self._broken("an event of the upstream's is larger than 1 MiB")
+
+    def _broken(self, message: str) -> list[Event]:
+        return self._reader.fail(Failed(Failure(FailureKind.PROTOCOL, message)))
 
 
 def _payload(event: bytes) -> bytes | None:

@@ -20,6 +20,13 @@ def wrong(where: str, wanted: str) -> BadRequestError:
     return BadRequestError(f"`{where}` must be {wanted}", where, "invalid_type")
 
 
+def placed(error: BadRequestError, where: str) -> BadRequestError:
+    """The error with the whole path of its member. Readers say where it stands in what they were given, for a path that nobody will see
+    costs more than the reading."""
+    path = f"{where}.{error.param}" if error.param else where
+    return BadRequestError(str(error).replace(f"`{error.param or ''}`", f"`{path}`", 1), path, error.code)
+
+
 def string(data: Data, key: str, where: str = "") -> str:
     """A member that must be there. `where` is the path of `data` in the body, with its closing dot."""
     value = data.get(key)

@@ -5,9 +5,11 @@ whoever carries the bytes need not know that they are others.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from providers.codecs import StreamDecoder, StreamEncoder
 from providers.codecs.events import BlockKind, BlockStarted, Delta, Event, Failed, Finished, Started, UsageSeen
+from providers.dialects import ErrorReply
 from routing.facts import Failure
 from routing.types import Usage
 
@@ -16,18 +18,20 @@ _ACTED_ON = frozenset({BlockKind.TOOL_CALL, BlockKind.OPAQUE})
 
 
 class TranslatingScanner:
-    """Bytes of the upstream's dialect in, bytes of the client's out."""
+    """Bytes of the upstream's dialect in, bytes of the client's out. `end_events` follow an error of donut's own (`Dialect.end_events`)."""
 
-    __slots__ = ("_decoder", "_encoder", "content_events", "failure", "has_content", "is_finished", "usage")
+    __slots__ = ("_decoder", "_encoder", "_end_events", "aside", "content_events", "failure", "has_content", "is_finished", "usage")
 
-    def __init__(self, decoder: StreamDecoder, encoder: StreamEncoder) -> None:
+    def __init__(self, decoder: StreamDecoder, encoder: StreamEncoder, end_events: bytes = b"") -> None:
         self._decoder = decoder
         self._encoder = encoder
+        self._end_events = end_events
         self.has_content = False
         self.is_finished = False
         self.usage: Usage | None = None
         self.failure: Failure | None = None
         self.content_events = 0
+        self.aside: dict[str, Any] | None = None
 
     @property
     def output_tokens_estimated(self) -> int:
@@ -39,6 +43,10 @@ class TranslatingScanner:
 
     def finish(self) -> bytes:
         return self._take(self._decoder.finish())
+
+    def end_with(self, reply: ErrorReply) -> bytes:
+        """The encoder knows what it has said so far: its frames go on where they stopped."""
+        return self._encoder.encode([Failed(reply.failure, reply.code)]) + self._end_events
 
     def _take(self, events: Sequence[Event]) -> bytes:
         if not events:

@@ -12,8 +12,10 @@ from typing import Any, NamedTuple, Protocol
 
 from providers.codecs import Codec
 from routing.classify.excerpt import Excerpt
-from routing.facts import Failure
+from routing.facts import FAILURES, Failure, FailureKind
 from routing.types import Usage
+
+EVENT_STREAM = b"text/event-stream"
 
 
 class BadRequestError(Exception):
@@ -35,6 +37,15 @@ class ErrorReply:
     param: str | None = None
     retry_after_s: float | None = None
 
+    @property
+    def failure(self) -> Failure:
+        """What it would be if an upstream had said it: for frames that are written by kind."""
+        kind = _KINDS.get(self.code, FailureKind.OVERLOADED if self.status >= 500 else FailureKind.BAD_REQUEST)
+        return Failure(kind, self.message, self.retry_after_s)
+
+
+_KINDS: Mapping[str, FailureKind] = {policy.error_code: kind for kind, policy in FAILURES.items()}
+
 
 @dataclass(slots=True)
 class Ask:
@@ -53,8 +64,8 @@ class Ask:
     """Does it carry reasoning that only the account which made it can read?"""
     previous_answer_id: str | None = None
     """Responses: the answer that it goes on from (`previous_response_id`), which only the account that gave it keeps."""
-    stream_type: bytes = b"text/event-stream"
-    """The content type of the streamed answer, where donut writes it."""
+    stream_type: bytes = EVENT_STREAM
+    """The content type of a streamed answer as the scanner lets it out: not every client of a dialect asks for events."""
 
     # Set on the way, before `prepare`:
     drop_sealed: bool = False
@@ -109,6 +120,8 @@ class StreamScanner(Protocol):
     failure: Failure | None
     """An error event that the upstream sent inside its stream."""
     content_events: int
+    aside: dict[str, Any] | None
+    """The newest event that is no part of the answer: the vendor's word on its limits (`Signals.read_event`). None: there was none."""
 
     @property
     def output_tokens_estimated(self) -> int: ...
@@ -119,6 +132,10 @@ class StreamScanner(Protocol):
 
     def finish(self) -> bytes:
         """The stream ended properly: what is still to be forwarded (an event without its closing blank line)."""
+        ...
+
+    def end_with(self, reply: ErrorReply) -> bytes:
+        """The stream can not go on: the frames that tell the client so, fit to follow those that went out."""
         ...
 
 
@@ -138,7 +155,7 @@ class Dialect:
     """(last bytes, size in bytes) of an answer too large to hold → what its end says."""
     error_body: Callable[[ErrorReply], bytes]
     error_events: Callable[[ErrorReply], bytes]
-    """The frames that end a stream which can not go on."""
+    """The frames of a stream that never began: a scanner that has seen some of one says its end itself (`end_with`)."""
     end_events: bytes
     """What follows an error event that the upstream sent itself, so that the stream has an end."""
     excerpt: Callable[[dict[str, Any], str, Mapping[str, str]], Excerpt]

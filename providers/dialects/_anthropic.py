@@ -52,6 +52,9 @@ class MessagesScanner(EventScanner):
                 self.failure = failure_inside(event)
                 self.is_finished = False  # even behind a stop reason: the client has to be told
 
+    def end_with(self, reply: ErrorReply) -> bytes:
+        return error_events(reply)
+
 
 def _says_something(block: object) -> bool:
     if not isinstance(block, dict):

@@ -56,6 +56,9 @@ class GeminiScanner(EventScanner):
         if isinstance(feedback, Mapping) and feedback.get("blockReason"):
             self.has_content = self.is_finished = True
 
+    def end_with(self, reply: ErrorReply) -> bytes:
+        return error_events(reply)
+
     def _read_candidate(self, candidate: Mapping[str, Any]) -> None:
         if _size(candidate):
             self.has_content = True
@@ -82,6 +85,9 @@ class ArrayScanner(GeminiScanner):
     def finish(self) -> bytes:
         rest = self._framed(super().finish())
         return rest + self._framer.end() if self.is_finished or self.failure is not None else rest
+
+    def end_with(self, reply: ErrorReply) -> bytes:
+        return self._framer.chunk(error_body(reply)) + self._framer.end()
 
     def _framed(self, data: bytes) -> bytes:
         payloads = (sse.payload(event) for event in sse.events(data))

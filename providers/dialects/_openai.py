@@ -127,7 +127,7 @@ class ChoiceScanner:
     """Scans a stream of `choices` chunks. After the first content it parses only chunks that carry one of the four marks below:
     a chunk of plain content costs five substring searches."""
 
-    __slots__ = ("_ask", "_ended", "_held", "_is_content", "content_events", "failure", "has_content", "is_finished", "usage")
+    __slots__ = ("_ask", "_ended", "_held", "_is_content", "aside", "content_events", "failure", "has_content", "is_finished", "usage")
 
     def __init__(self, ask: Ask, is_content: Callable[[dict[str, Any]], bool]) -> None:
         self._ask = ask
@@ -139,6 +139,7 @@ class ChoiceScanner:
         self.usage: Usage | None = None
         self.failure: Failure | None = None
         self.content_events = 0
+        self.aside: dict[str, Any] | None = None
 
     @property
     def output_tokens_estimated(self) -> int:
@@ -174,6 +175,9 @@ class ChoiceScanner:
             if self.failure is not None:
                 rest += b"\n\n"  # an error event that lacked its blank line: what follows must not become part of it
         return rest
+
+    def end_with(self, reply: ErrorReply) -> bytes:
+        return error_events(reply)
 
     def _scan(self, data: bytes) -> bytes:
         """Read what must be read of complete events; returns them without those that the client must not see."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -13,13 +12,17 @@ from providers.codecs.responses.usage import read_usage
 from providers.dialects import AnswerFacts, ErrorReply
 from providers.dialects._scanning import EventScanner
 from routing.calibration import tokens_from_bytes
-from routing.facts import FAILURES, Failure, FailureKind
+from routing.facts import Failure, FailureKind
 
 _USAGE_TAIL = re.compile(rb'"usage"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
+_NUMBER = re.compile(rb'"sequence_number"\s*:\s*(\d{1,15})')
+"""Stands in no text: inside JSON strings quotes are escaped."""
 _ENDS = frozenset({"response.completed", "response.incomplete"})
 _GROWS = frozenset({"message", "reasoning"})
 """Items that begin empty; every other kind is something to act on from its start."""
-_KINDS: Mapping[str, FailureKind] = {policy.error_code: kind for kind, policy in FAILURES.items()}
+_LIMITS = "codex.rate_limits"
+"""A plan's windows, told in front of the answer. Behind the first content it is not looked for: one more search in every piece of every
+stream would buy what the headers of the next answer say as well."""
 NOBODY = "resp_donut"
 """The id of an answer of which nothing is known but that it failed."""
 
@@ -31,17 +34,24 @@ class ResponsesScanner(EventScanner):
     OpenAI sends `response.failed` behind an `error` event, and Codex looks at the second only: so the first alone ends nothing.
     """
 
-    __slots__ = ("_error", "_id")
+    __slots__ = ("_error", "_id", "_seen")
     content_mark = b'"delta":'
 
     def __init__(self) -> None:
         super().__init__()
         self._id = NOBODY
+        self._seen = b""
+        """The newest bytes: their last number is the stream's."""
         self._error: Failure | None = None
 
     @staticmethod
     def is_marked(data: bytes) -> bool:
         return b'"response"' in data or b'"error"' in data
+
+    def feed(self, data: bytes) -> bytes:
+        out = super().feed(data)
+        self._seen = out or self._seen
+        return out
 
     def read(self, event: dict[str, Any]) -> None:
         kind = event.get("type")
@@ -53,6 +63,8 @@ class ResponsesScanner(EventScanner):
             self.content_events += 1
         elif kind.startswith("response.output_item."):
             self.has_content = self.has_content or kind.endswith("done") or _says_something(event.get("item"))
+        elif kind == _LIMITS:
+            self.aside = event
         elif kind == "error":
             self._error = failure_in(event.get("error") or event)
         else:
@@ -79,7 +91,16 @@ class ResponsesScanner(EventScanner):
             return rest
         self.failure = self._error
         member = error_member(self.failure.kind, self.failure.message, self.failure.policy.error_code)
-        return rest + (b"\n\n" if rest else b"") + _failed(self._id, 0, member)
+        self._seen = rest or self._seen
+        return rest + (b"\n\n" if rest else b"") + _failed(self._id, self._next_number(), member)
+
+    def end_with(self, reply: ErrorReply) -> bytes:
+        return _error_events(reply, self._id, self._next_number())
+
+    def _next_number(self) -> int:
+        """One more than the last event's; 0 where the upstream counts none, or has said nothing yet."""
+        numbers = _NUMBER.findall(self._seen)
+        return int(numbers[-1]) + 1 if numbers else 0
 
 
 def _says_something(item: object) -> bool:
@@ -88,11 +109,15 @@ def _says_something(item: object) -> bool:
 
 
 def error_events(reply: ErrorReply) -> bytes:
+    """For a stream of which nothing is known."""
+    return _error_events(reply, NOBODY, 0)
+
+
+def _error_events(reply: ErrorReply, id_: str, number: int) -> bytes:
     """An `error` event, and `response.failed`: Codex looks at the second only, others at the first (reference/clients.md)."""
-    kind = _KINDS.get(reply.code, FailureKind.OVERLOADED if reply.status >= 500 else FailureKind.BAD_REQUEST)
-    error = error_member(kind, reply.message, reply.code)
-    first = {"type": "error", "sequence_number": 0, "code": error["code"], "message": reply.message, "param": reply.param}
-    return b"event: error\ndata: %b\n\n%b" % (orjson.dumps(first), _failed(NOBODY, 1, error))
+    error = error_member(reply.failure.kind, reply.message, reply.code)
+    first = {"type": "error", "sequence_number": number, "code": error["code"], "message": reply.message, "param": reply.param}
+    return b"event: error\ndata: %b\n\n%b" % (orjson.dumps(first), _failed(id_, number + 1, error))
 
 
 def _failed(id_: str, number: int, error: dict[str, Any]) -> bytes:

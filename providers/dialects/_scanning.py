@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
 import orjson
 
 from providers import sse
+from providers.dialects import ErrorReply
 from routing.facts import Failure
 from routing.types import Usage
 
 
-class EventScanner:
+class EventScanner(ABC):
     """A dialect says which events matter (`is_marked`), how content looks (`content_mark`), and what an event means (`read`)."""
 
-    __slots__ = ("_held", "content_events", "failure", "has_content", "is_finished", "usage")
+    __slots__ = ("_held", "aside", "content_events", "failure", "has_content", "is_finished", "usage")
 
     content_mark: ClassVar[bytes]
     """Stands once in every event of content, and in no text: inside JSON strings quotes are escaped."""
@@ -26,15 +28,16 @@ class EventScanner:
         self.usage: Usage | None = None
         self.failure: Failure | None = None
         self.content_events = 0
+        self.aside: dict[str, Any] | None = None
 
     @staticmethod
+    @abstractmethod
     def is_marked(data: bytes) -> bool:
         """Could something else than content stand in `data`? Runs for every piece of every stream."""
-        raise NotImplementedError
 
+    @abstractmethod
     def read(self, event: dict[str, Any]) -> None:
         """Take note of one parsed event."""
-        raise NotImplementedError
 
     @property
     def output_tokens_estimated(self) -> int:
@@ -60,6 +63,10 @@ class EventScanner:
             if self.failure is not None:
                 rest += b"\n\n"  # an error event that lacked its blank line: what follows must not become part of it
         return rest
+
+    @abstractmethod
+    def end_with(self, reply: ErrorReply) -> bytes:
+        """The frames that end the stream here."""
 
     def _scan(self, data: bytes) -> bytes:
         """Read what must be read of complete events; returns them up to an error."""

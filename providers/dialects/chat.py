@@ -6,6 +6,7 @@ from typing import Any
 
 from providers.codecs.chat import CODEC
 from providers.dialects import AnswerFacts, Ask, BadRequestError, Dialect, _openai
+from providers.dialects._agent_hints import has_hints, without_hints
 from providers.dialects._openings import chat_opening
 from providers.dialects._reasoning import is_sealed, without_sealed
 from providers.dialects.excerpts import chat_excerpt
@@ -70,7 +71,10 @@ def _asks_for_usage(data: dict[str, Any]) -> bool:
 
 
 def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) -> bytes:
-    """The model's name, for a stream the wish for usage, and what a policy or config asks for: nothing else changes."""
+    """The model's name, for a stream the wish for usage, what a policy or config asks for, and agentapi's hints taken out: nothing else
+    changes."""
+    if has_hints(data):
+        body, data = without_hints(body, data)
     changes: dict[str, Any] = {}
     if ask.model != upstream_model or _openai.may_name_another(body):
         changes["model"] = upstream_model

@@ -15,7 +15,7 @@ import orjson
 from providers.codecs.gemini import CODEC
 from providers.codecs.gemini.seals import MARK, UNSEALED, is_ours
 from providers.codecs.gemini.spelling import member, snake
-from providers.dialects import Ask, BadRequestError, Dialect, Opening, StreamScanner, _google, _openai
+from providers.dialects import EVENT_STREAM, Ask, BadRequestError, Dialect, Opening, StreamScanner, _google, _openai
 from providers.dialects._openings import MESSAGES_LOOKED_AT
 from providers.dialects.excerpts.gemini import gemini_excerpt, parts_of, read_content, tool_names
 from providers.splice import set_members
@@ -83,7 +83,7 @@ def read(data: dict[str, Any], size: int) -> Ask:
         answers=_openai.read_count(config, _spelt(config, "candidateCount")) or 1,
         has_sealed_reasoning=seen.has_seals,
         is_array=is_array,
-        stream_type=b"application/json" if is_array else b"text/event-stream",
+        stream_type=b"application/json" if is_array else EVENT_STREAM,
     )
 
 

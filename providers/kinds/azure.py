@@ -6,13 +6,13 @@ travels in the body; `…/openai/deployments` takes the older one, where it is p
 
 from __future__ import annotations
 
-import re
 import urllib.parse
 from collections.abc import Mapping
 from dataclasses import replace
 
 from providers.errors import classify_openai
 from providers.ports import ProviderKind, api_key_header
+from providers.signals import azure
 from providers.transport.port import Headers
 from routing.facts import Failure, FailureKind
 
@@ -20,7 +20,6 @@ API_VERSION = "2024-10-21"
 """The newest dated version that is not a preview."""
 
 _DAY_S = 86400.0
-_WAIT = re.compile(r"retry after (\d+) seconds?", re.IGNORECASE)
 
 
 def target(base_path: str, paths: Mapping[str, str], dialect: str, upstream_model: str) -> str:
@@ -35,25 +34,19 @@ def target(base_path: str, paths: Mapping[str, str], dialect: str, upstream_mode
 
 
 def classify(status: int, headers: Headers, body: bytes) -> Failure:
-    """As OpenAI's, with the wait taken from the message where no header has it.
-
-    A wait of a whole day is no rate limit: this one request is larger than the deployment's tokens per minute and never fits.
-    """
+    """As OpenAI's. A wait of a whole day is no rate limit: this one request is larger than the deployment's tokens per minute, and never
+    fits."""
     failure = classify_openai(status, headers, body)
-    if failure.kind is not FailureKind.RATE_LIMITED:
-        return failure
-    wait_s = failure.retry_after_s
-    if wait_s is None and (found := _WAIT.search(failure.message)):
-        wait_s = float(found[1])
-    if wait_s is not None and wait_s >= _DAY_S:
-        return replace(failure, kind=FailureKind.CONTEXT_TOO_LONG, retry_after_s=None)
-    return replace(failure, retry_after_s=wait_s)
+    if failure.kind is FailureKind.RATE_LIMITED and (failure.retry_after_s or 0.0) >= _DAY_S:
+        return replace(failure, kind=FailureKind.REQUEST_TOO_LARGE, retry_after_s=None)
+    return failure
 
 
 KIND = ProviderKind(
     name="azure",
     title="Azure OpenAI",
     classify=classify,
+    signals=azure.SIGNALS,
     target=target,
     auth=api_key_header,
     key_env=("AZURE_OPENAI_API_KEY",),

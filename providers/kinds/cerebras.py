@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from providers.errors import classify_openai, read_error
 from providers.ports import ProviderKind
+from providers.signals import cerebras
 from providers.transport.port import Headers
 from routing.facts import Failure, FailureKind
 
@@ -24,6 +25,7 @@ KIND = ProviderKind(
     name="cerebras",
     title="Cerebras",
     classify=classify,
+    signals=cerebras.SIGNALS,
     base_url="https://api.cerebras.ai/v1",
     dialects=("chat", "completions"),
     key_env=("CEREBRAS_API_KEY",),

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 from urllib.parse import quote
 
-import orjson
-
 from providers.codecs.gemini.failures import failure_of
-from providers.errors import classify_openai
+from providers.errors import classify_openai, error_member
 from providers.ports import PATHS, ProviderKind
+from providers.signals import gemini
 from providers.transport.port import Headers
 from routing.facts import Failure
 
@@ -45,26 +43,15 @@ def classify(status: int, headers: Headers, body: bytes) -> Failure:
     failure = classify_openai(status, headers, body)
     if status < 400:
         return failure
-    told = failure_of(status, _error(body))
+    told = failure_of(status, error_member(body))
     return replace(failure, kind=told.kind, retry_after_s=told.retry_after_s if failure.retry_after_s is None else failure.retry_after_s)
-
-
-def _error(body: bytes) -> Mapping[str, Any]:
-    """The `error` member; Google wraps the object into an array where a stream was asked for."""
-    try:
-        data = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return {"message": body.decode("utf-8", "replace")}
-    if isinstance(data, list) and data:
-        data = data[0]
-    error = data.get("error") if isinstance(data, dict) else None
-    return error if isinstance(error, dict) else {}
 
 
 KIND = ProviderKind(
     name="gemini",
     title="Google Gemini",
     classify=classify,
+    signals=gemini.SIGNALS,
     base_url="https://generativelanguage.googleapis.com/v1beta",
     dialects=("gemini",),
     paths={"gemini": PATHS["gemini"]},

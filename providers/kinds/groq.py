@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from providers.errors import classify_openai
 from providers.ports import ProviderKind
+from providers.signals import groq
 from providers.transport.port import Headers
 from routing.facts import Failure, FailureKind
 
@@ -27,6 +28,7 @@ KIND = ProviderKind(
     name="groq",
     title="Groq",
     classify=classify,
+    signals=groq.SIGNALS,
     base_url="https://api.groq.com/openai/v1",
     dialects=("chat",),
     key_env=("GROQ_API_KEY",),

@@ -30,6 +30,9 @@ KIND = ProviderKind(
     title="llama.cpp",
     classify=classify,
     base_url="http://127.0.0.1:8080/v1",
+    # llama-server has them all; llama-cpp-python and old llamafiles answer 404 to the second and third, and are then spoken to in chat.
+    dialects=("chat", "responses", "messages", "completions", "embeddings"),
+    keeps_answers=False,
     key_env=("LLAMA_API_KEY",),
     is_local=True,
     docs="the value that llama-server was started with: --api-key",

@@ -10,6 +10,8 @@ KIND = ProviderKind(
     title="LM Studio",
     classify=classify_openai,
     base_url="http://127.0.0.1:1234/v1",
+    # responses since 0.3.29, messages since 0.4.1.
+    dialects=("chat", "responses", "messages", "completions", "embeddings"),
     key_env=("LMSTUDIO_API_KEY", "LM_API_TOKEN"),
     is_local=True,
     docs="LM Studio, Developer, Server Settings",

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from providers.errors import classify_openai
 from providers.ports import ProviderKind
+from providers.signals import mistral
 from providers.transport.port import Headers
 from routing.facts import Failure, FailureKind
 
@@ -23,6 +24,7 @@ KIND = ProviderKind(
     name="mistral",
     title="Mistral",
     classify=classify,
+    signals=mistral.SIGNALS,
     base_url="https://api.mistral.ai/v1",
     dialects=("chat", "embeddings"),
     key_env=("MISTRAL_API_KEY",),

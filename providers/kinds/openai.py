@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from providers.errors import classify_openai
 from providers.ports import ProviderKind
+from providers.signals import gateway
 
 KIND = ProviderKind(
     name="openai",
     title="OpenAI",
     classify=classify_openai,
+    signals=gateway.SIGNALS,
     base_url="https://api.openai.com/v1",
     # A server that copied less of OpenAI than this says so in config: `dialects: [chat]`.
     dialects=("chat", "responses", "compact", "completions", "embeddings"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Coroutine
+from typing import Any
 
 from providers.transport.environ import EnvironmentProxies
 from providers.transport.port import Answer, Transport, UpstreamRequest
@@ -16,16 +18,17 @@ class ChooseTransport:
         self._httpx = httpx
         self._environment = EnvironmentProxies() if trust_env else None
 
-    async def send(self, request: UpstreamRequest) -> Answer:
+    def send(self, request: UpstreamRequest) -> Coroutine[Any, Any, Answer]:
+        """Not a coroutine itself: it only says whose is to be awaited."""
         origin = request.origin
         if self._environment is not None and origin.proxy is None:
             proxy = self._environment.proxy_for(origin)
             if proxy is not None:
                 origin = dataclasses.replace(origin, proxy=proxy)
-                return await self._httpx.send(dataclasses.replace(request, origin=origin))
+                return self._httpx.send(dataclasses.replace(request, origin=origin))
         if origin.http2 or origin.proxy is not None:
-            return await self._httpx.send(request)
-        return await self._wire.send(request)
+            return self._httpx.send(request)
+        return self._wire.send(request)
 
     async def aclose(self) -> None:
         await self._wire.aclose()

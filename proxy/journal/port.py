@@ -1,4 +1,4 @@
-"""The port between the journal's queue and a store. `sqlite.py` implements it; PostgreSQL comes with the shared state (issue 04)."""
+"""The port between the journal and whoever writes or asks: `sqlite.py` and `postgres.py` implement it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from proxy.checkpoints import Checkpoint
 from proxy.journal.history import Wanted
 from proxy.journal.records import ExchangeRecord
+from proxy.journal.spent import Spent
+from proxy.journal.spent import Wanted as Spending
 from routing.affinity import Binding
 
 
@@ -51,6 +53,10 @@ class JournalStore(Protocol):
 
     async def checkpoints(self, since: float, most: int) -> list[Checkpoint]:
         """What exchanges that began at or after the epoch time `since` tried under idempotency keys: the newest `most`, oldest first."""
+        ...
+
+    async def spent(self, wanted: Spending) -> list[Spent]:
+        """What was used in a span of time, oldest first, as far apart as `wanted` says."""
         ...
 
     async def delete_before(self, epoch_s: float, limit: int) -> int:

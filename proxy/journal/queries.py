@@ -1,6 +1,7 @@
 """The journal's questions as SQL, and the shapes of their answers.
 
-Rules: values are bound, never spliced; the only text put into a statement is a column expression from `_KEYS` below.
+Rules: values are bound by name, never spliced; the only text put into a statement is a column expression from `_KEYS` below.
+Statements are written so that SQLite (3.30) and PostgreSQL both take them; the little that differs is in `postgres_spelling.py`.
 Reported and estimated tokens have separate columns in every answer.
 """
 
@@ -13,6 +14,8 @@ from typing import Any
 from proxy.journal.rows import ATTEMPT_COLUMNS, EXCHANGE_COLUMNS
 from routing.explain import told
 
+UTC_DAY = "date(e.started_at, 'unixepoch')"
+
 # What an exchange, and what one of its attempts, is counted under. They differ where a request moved from one replica to
 # another: the exchange counts for the one that answered, the tokens and the cost for the one that spent them.
 _KEYS: Mapping[str, tuple[str, str]] = {
@@ -21,7 +24,7 @@ _KEYS: Mapping[str, tuple[str, str]] = {
     "provider": ("e.provider_id", "a.provider_id"),
     "harness": ("e.harness", "e.harness"),
     "key": ("e.client_key", "e.client_key"),
-    "day": ("date(e.started_at, 'unixepoch')", "date(e.started_at, 'unixepoch')"),
+    "day": (UTC_DAY, UTC_DAY),
     "status": ("e.status", "e.status"),
 }
 
@@ -30,18 +33,21 @@ GROUPINGS: tuple[str, ...] = tuple(_KEYS)
 
 _USAGE = """
 WITH exchange_part AS (
-    SELECT {exchange_key} AS key, count(*) AS exchanges, sum(e.status = 'ok') AS ok, sum(e.status = 'client_gone') AS client_gone
+    SELECT {exchange_key} AS key, count(*) AS exchanges, count(*) FILTER (WHERE e.status = 'ok') AS ok,
+        count(*) FILTER (WHERE e.status = 'client_gone') AS client_gone
     FROM exchanges AS e WHERE e.started_at >= :since AND e.started_at < :until GROUP BY 1
 ), attempt_part AS (
-    SELECT {attempt_key} AS key, count(*) AS attempts, sum(a.number = 2) AS retried,
+    SELECT {attempt_key} AS key, count(*) AS attempts, count(*) FILTER (WHERE a.number = 2) AS retried,
         sum(a.reported_input_uncached + a.reported_cache_read + a.reported_cache_write) AS reported_input,
         sum(a.reported_cache_read) AS reported_cache_read, sum(a.reported_cache_write) AS reported_cache_write,
         sum(a.reported_output) AS reported_output, sum(a.reported_reasoning) AS reported_reasoning,
         sum(a.estimated_input_uncached + a.estimated_cache_read + a.estimated_cache_write) AS estimated_input,
         sum(a.estimated_output) AS estimated_output,
-        round(sum(a.cost_usd), 12) AS cost_usd,
-        round(sum(CASE WHEN a.estimated_output IS NOT NULL THEN a.cost_usd END), 12) AS cost_usd_estimated,
-        sum(a.cost_usd IS NULL AND coalesce(
+        -- PostgreSQL rounds decimals only.
+        cast(round(cast(sum(a.cost_usd) AS numeric), 12) AS double precision) AS cost_usd,
+        cast(round(cast(sum(a.cost_usd) FILTER (WHERE a.estimated_output IS NOT NULL) AS numeric), 12) AS double precision)
+            AS cost_usd_estimated,
+        count(*) FILTER (WHERE a.cost_usd IS NULL AND coalesce(
             a.reported_input_uncached + a.reported_cache_read + a.reported_cache_write + a.reported_output,
             a.estimated_input_uncached + a.estimated_cache_read + a.estimated_cache_write + a.estimated_output, 0) > 0) AS unpriced,
         sum(a.ttft_s) * 1000 AS ttft_sum_ms, count(a.ttft_s) AS ttft_count
@@ -60,8 +66,9 @@ SELECT keys.key AS key, coalesce(exchanges, 0) AS exchanges, coalesce(ok, 0) AS 
     CASE WHEN cost_usd IS NULL AND coalesce(unpriced, 0) = 0 THEN 0.0 ELSE cost_usd END AS cost_usd,
     coalesce(cost_usd_estimated, 0.0) AS cost_usd_estimated, coalesce(unpriced, 0) AS unpriced,
     CASE WHEN ttft_count > 0 THEN ttft_sum_ms / ttft_count END AS ttft_avg_ms, coalesce(ttft_count, 0) AS ttft_count
-FROM keys LEFT JOIN exchange_part AS x ON x.key IS keys.key LEFT JOIN attempt_part AS y ON y.key IS keys.key
-ORDER BY {order}
+FROM keys LEFT JOIN exchange_part AS x ON x.key = keys.key OR (x.key IS NULL AND keys.key IS NULL)
+    LEFT JOIN attempt_part AS y ON y.key = keys.key OR (y.key IS NULL AND keys.key IS NULL)
+ORDER BY {order} NULLS FIRST
 """
 
 
@@ -82,9 +89,11 @@ SELECT {columns} FROM exchanges WHERE rowid = coalesce(
     (SELECT rowid FROM exchanges WHERE request_id = :id AND request_id <> id ORDER BY started_at DESC LIMIT 1))
 """.replace("{columns}", EXCHANGE_COLUMNS)
 
-ATTEMPTS = "SELECT {columns} FROM attempts WHERE exchange_id = ? ORDER BY number".replace("{columns}", ATTEMPT_COLUMNS)
+ATTEMPTS = "SELECT {columns} FROM attempts WHERE exchange_id = :id ORDER BY number".replace("{columns}", ATTEMPT_COLUMNS)
 
-RECENT = "SELECT {columns} FROM exchanges ORDER BY rowid DESC LIMIT ?".replace("{columns}", EXCHANGE_COLUMNS.removesuffix(", decision"))
+RECENT = "SELECT {columns} FROM exchanges ORDER BY rowid DESC LIMIT :limit".replace(
+    "{columns}", EXCHANGE_COLUMNS.removesuffix(", decision")
+)
 
 # Bounded twice: the newest 5,000 exchanges, and of each model the newest 200. Cheap whatever the journal's size.
 CALIBRATION = """
@@ -101,12 +110,15 @@ WITH newest AS (
 SELECT model, 1.0 * sum(reported) / sum(estimated) AS ratio FROM ranked WHERE age <= 200 GROUP BY model
 """
 
-# Bounded by `most` of the newest answers. Of each conversation the latest one counts: beside max() SQLite takes other columns from its row.
+# Bounded by `most` of the newest answers. Of each conversation the latest one counts.
 BINDINGS = """
-SELECT affinity_key, replica_id, client_key, max(ended_at) AS ended_at FROM (
+WITH newest AS (
     SELECT affinity_key, replica_id, client_key, started_at + total_s AS ended_at FROM exchanges
     WHERE started_at >= :since AND affinity_key IS NOT NULL AND status = 'ok' ORDER BY started_at DESC LIMIT :most
-) GROUP BY affinity_key ORDER BY ended_at
+), ranked AS (
+    SELECT *, row_number() OVER (PARTITION BY affinity_key ORDER BY ended_at DESC) AS age FROM newest
+)
+SELECT affinity_key, replica_id, client_key, ended_at FROM ranked WHERE age = 1 ORDER BY ended_at
 """
 
 # One row per attempt that failed and may not be tried again (`AttemptRecord.is_tried`), one without a replica for an exchange without any.
@@ -117,7 +129,9 @@ FROM exchanges AS e LEFT JOIN attempts AS a
 WHERE e.idempotency_key IS NOT NULL AND e.started_at >= :since ORDER BY e.started_at DESC, a.number LIMIT :most
 """
 
-DELETE_BEFORE = "DELETE FROM exchanges WHERE rowid IN (SELECT rowid FROM exchanges WHERE started_at < ? ORDER BY started_at LIMIT ?)"
+DELETE_BEFORE = (
+    "DELETE FROM exchanges WHERE rowid IN (SELECT rowid FROM exchanges WHERE started_at < :before ORDER BY started_at LIMIT :limit)"
+)
 
 
 def exchange_dict(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 
-from proxy.checkpoints import Checkpoint
-from proxy.journal import history, queries, schema
+from proxy.journal import schema
+from proxy.journal.answers import Answers
 from proxy.journal.port import StoreError
-from routing.affinity import Binding
 
 _BUSY_S = 2.0
 """A reader waits for nobody in WAL mode, except while the last writer closes the file or the first one recovers it."""
 
 
-class SqliteReader:
+class SqliteReader(Answers):
     """Answers `JournalStore`'s questions from a file that somebody else writes. Every error is a StoreError."""
 
     def __init__(self, path: Path) -> None:
@@ -44,44 +43,6 @@ class SqliteReader:
             await self.close()
             raise
 
-    async def usage(self, since: float, until: float, by: str) -> list[dict[str, Any]]:
-        """One dict per group, with the columns that `queries._USAGE` selects; tokens and USD."""
-        if by not in queries.USAGE:
-            raise StoreError(f"usage can not be grouped by {by!r}: use one of {', '.join(queries.GROUPINGS)}")
-        return [dict(row) for row in await self._rows(queries.USAGE[by], {"since": since, "until": until})]
-
-    async def exchange(self, exchange_id: str) -> dict[str, Any] | None:
-        found = await self._rows(queries.EXCHANGE, {"id": exchange_id})
-        if not found:
-            return None
-        exchange = queries.exchange_dict(found[0])
-        exchange["attempts"] = [queries.attempt_dict(row) for row in await self._rows(queries.ATTEMPTS, (exchange["id"],))]
-        return exchange
-
-    async def recent(self, limit: int) -> list[dict[str, Any]]:
-        return [queries.exchange_dict(row) for row in await self._rows(queries.RECENT, (limit,))]
-
-    async def page(self, wanted: history.Wanted) -> list[dict[str, Any]] | None:
-        """See the port."""
-        if wanted.before is not None and not await self._rows(history.KNOWN, (wanted.before,)):
-            return None
-        return [queries.exchange_dict(row) for row in await self._rows(*history.page(wanted))]
-
-    async def performance(self, since: float, until: float, by: str) -> list[dict[str, Any]]:
-        """One dict per group, with the columns that `history.PERFORMANCE` selects; milliseconds and tokens per second."""
-        return [dict(row) for row in await self._rows(history.PERFORMANCE[by], {"since": since, "until": until})]
-
-    async def calibration(self) -> dict[str, float]:
-        return {row["model"]: row["ratio"] for row in await self._rows(queries.CALIBRATION, ())}
-
-    async def bindings(self, since: float, most: int) -> list[Binding]:
-        rows = await self._rows(queries.BINDINGS, {"since": since, "most": most})
-        return [Binding(row["affinity_key"], row["replica_id"], row["client_key"], row["ended_at"]) for row in rows]
-
-    async def checkpoints(self, since: float, most: int) -> list[Checkpoint]:
-        rows = await self._rows(queries.CHECKPOINTS, {"since": since, "most": most})
-        return [Checkpoint(row["idempotency_key"], row["replica_id"], bool(row["is_success"]), row["ended_at"]) for row in reversed(rows)]
-
     async def close(self) -> None:
         """Safe to call again, and on a reader that never opened."""
         connection, self._connection = self._connection, None
@@ -89,7 +50,7 @@ class SqliteReader:
             with store_errors(self.path):
                 await connection.close()
 
-    async def _rows(self, statement: str, values: Mapping[str, Any] | tuple[Any, ...]) -> list[Mapping[str, Any]]:
+    async def find(self, statement: str, values: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         if self._connection is None:
             raise StoreError(f"{self.path}: the journal is not open")
         with store_errors(self.path):

@@ -56,7 +56,7 @@ class AttemptRecord:
     @property
     def is_tried(self) -> bool:
         """Did it fail in a way that another replica might not? The request's own faults are the same everywhere."""
-        return self.status is not Status.OK and self.failure_kind != FailureKind.BAD_REQUEST
+        return self.status is not Status.OK and self.failure_kind not in (FailureKind.BAD_REQUEST, FailureKind.CONTENT_POLICY)
 
 
 @dataclass(slots=True)

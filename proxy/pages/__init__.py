@@ -13,6 +13,7 @@ from starlette.routing import Route
 from providers.dialects import ErrorReply
 from proxy.dry_run import NotDecidableError
 from proxy.errors import retry_after_header
+from proxy.journal.port import StoreError
 from proxy.site import Page, PageError, Pages, Site
 
 
@@ -31,12 +32,15 @@ def pages_for(site: Site, groups: Iterable[Pages]) -> Starlette:
         assert isinstance(exception, NotDecidableError)
         return error(exception.reply)
 
+    async def store_error(_request: Request, exception: Exception) -> Response:
+        return error(ErrorReply(503, "journal_unavailable", f"the journal does not answer: {exception}"))
+
     async def http_error(request: Request, exception: Exception) -> Response:
         assert isinstance(exception, HTTPException)
         return error(_in_words(exception, request))
 
     routes = [_route(site, page) for group in groups for page in group.pages]
-    handlers = {HTTPException: http_error, PageError: page_error, NotDecidableError: not_decidable}
+    handlers = {HTTPException: http_error, PageError: page_error, NotDecidableError: not_decidable, StoreError: store_error}
     pages = Starlette(routes=routes, exception_handlers=handlers)
     pages.router.redirect_slashes = False  # a redirect would be built from the client's Host header
     return pages

@@ -45,7 +45,8 @@ class Offer(NamedTuple):
     model_id: str
     provider: str
     estimated_cost: float | None
-    estimated_latency_ms: float | None
+    estimated_latency_ms: int | None
+    """To the first token. Whole: its readers are written in Go and Rust, and have an integer there."""
     quality_score: float | None
     replica_id: str
     tier: str
@@ -112,7 +113,7 @@ def _offer(site: Site, replica_id: str, demand: Demand) -> Offer:
         replica.logical_model_id,
         replica.provider_id,
         estimated_cost(replica_id, demand, serving),
-        None if ttft_s is None else round(ttft_s * 1000, 1),
+        None if ttft_s is None else round(ttft_s * 1000),
         model.quality if model is not None else None,
         replica_id,
         replica.tier.value,

@@ -81,5 +81,10 @@ def _error(dialect: Dialect, reply: ErrorReply) -> Response:
 
 
 PAGES = Pages(
-    (post("/v1/messages/count_tokens", messages), post("/messages/count_tokens", messages), post("/v1beta/models/{name:path}", gemini))
+    (
+        post("/v1/messages/count_tokens", messages),
+        post("/messages/count_tokens", messages),
+        # Google's SDK counts under `v1`, and asks for answers under `v1beta`.
+        *(post(f"/{version}/models/{{name:path}}", gemini) for version in ("v1beta", "v1", "v1alpha")),
+    )
 )

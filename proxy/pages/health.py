@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from proxy.auth import presented_keys
+from proxy.pages._provider_health import provider_health
 from proxy.site import Pages, Site, as_json, get
 
 
@@ -21,6 +22,7 @@ async def health(site: Site, request: Request) -> Response:
     said = {"status": "ok", "ok": True, "service": "donut"}
     if _is_trusted(site, request):
         said |= {"profile": site.profile(), "policy_file": site.config_name, "router_version": f"donut {site.version}"}
+        said |= {"version": site.version, "providers": provider_health(site)}
     return as_json(said)
 
 

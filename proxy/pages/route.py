@@ -45,19 +45,23 @@ class Wish(NamedTuple):
 
 async def route(site: Site, request: Request) -> Response:
     data, _ = await json_body(site, request)
-    wish = read_wish(data)
+    return as_json(routed(site, read_wish(data), request.scope[CLIENT]))
+
+
+def routed(site: Site, wish: Wish, client: str | None) -> dict[str, Any]:
+    """What donut would take, as `/route` says it. Raises PageError."""
     serving = site.gateway.serving
     named = _served(site, wish.requested_model)
     prompt = wish.prompt or "(no prompt was given)"
     body = {"model": named or "auto", "messages": [{"role": "user", "content": prompt}]}
-    demand = demand_of(Call(site.dialects["chat"], body, len(prompt.encode()), [], request.scope[CLIENT]), serving, site.now())
+    demand = demand_of(Call(site.dialects["chat"], body, len(prompt.encode()), [], client), serving, site.now())
     demand = adjusted(demand, wish, profile=site.profile())
     record = foresee(demand, serving, site.moment())
     if record["kind"] == "refusal":
         words = "; ".join(f"{reject['id']} {reject['reason']}" for reject in record["rejected_candidates"][:SCORES_SHOWN])
         message = f"No model can take this now: {words or record['reason']}."
         raise PageError(ErrorReply(503, "no_route", message, None, record["retry_after_s"]))
-    return as_json(answer_of(site, wish, demand, record, is_named=named is not None))
+    return answer_of(site, wish, demand, record, is_named=named is not None)
 
 
 def read_wish(data: Mapping[str, Any]) -> Wish:

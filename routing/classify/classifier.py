@@ -2,7 +2,8 @@
 
 1. What the endpoint or an image settles.
 2. The role of the call (`roles`): a chore stays a chore, however long its input.
-3. One linear model over the words and the shape of the human turn: difficulty, tier, use case.
+3. One linear model over the words and the shape of the human turn, and over its meaning where an embedding model is configured:
+   difficulty, tier, use case.
 4. In an agent's loop its steps raise or lower the tier (`steps`).
 
 Nothing here is wrong by an exception: a request without signals gets the stated default.
@@ -11,9 +12,11 @@ Nothing here is wrong by an exception: a request without signals gets the stated
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from routing.classify.embedder import BY_MEANING, Embedder
 from routing.classify.excerpt import Excerpt
 from routing.classify.objective import objective_of
 from routing.classify.profile import BALANCED, Profile
@@ -39,10 +42,12 @@ _ACTING_TOOLS = ("bash", "shell", "terminal", "exec", "run", "edit", "write", "p
 
 
 class Classifier:
-    """Classifies by `weights`. Immutable, and cheap to make: one per profile."""
+    """Classifies by `weights`, and by `embedder` where there is one: the two must have been trained together. Immutable, and cheap to
+    make: one per profile."""
 
-    def __init__(self, weights: Weights, profile: Profile = BALANCED) -> None:
+    def __init__(self, weights: Weights, profile: Profile = BALANCED, embedder: Embedder | None = None) -> None:
         self._weights = weights
+        self._embedder = embedder
         self._leans = tuple(weights.leans[profile] * rank for rank in range(len(TIER_ORDER)))
 
     def classify(self, excerpt: Excerpt) -> Classification:
@@ -82,18 +87,22 @@ class Classifier:
 
     def _opinion(self, view: _View) -> _Opinion:
         outputs, known = self._weights.sums(view.grams, view.shape, view.family)
-        if not known:
+        meaning = self._embedder.outputs(view.text) if self._embedder is not None else None
+        if meaning is not None:
+            outputs = list(map(operator.add, outputs, meaning))
+        elif not known:
             return _Opinion(DEFAULT_TIER, DEFAULT_USE_CASE, DEFAULT_DIFFICULTY, DEFAULT_CONFIDENCE, (NO_SIGNALS,))
         logits = [logit + lean for logit, lean in zip(outputs[_TIER_HEADS], self._leans, strict=True)]
         rank = _highest(logits)
         uses = outputs[_USE_HEADS]
         uses[0] += self._weights.chat_lean
+        reasons = reasons_for(self._weights, _TIER_HEADS.start + rank, view.telling, view.shape, view.family)
         return _Opinion(
             tier=TIER_ORDER[rank],
             use_case=_USES[_highest(uses)],
             difficulty=self._difficulty(outputs[0]),
             confidence=_share(logits, rank),
-            reasons=reasons_for(self._weights, _TIER_HEADS.start + rank, view.telling, view.shape, view.family),
+            reasons=reasons if meaning is None else (*reasons, BY_MEANING),
         )
 
     def _difficulty(self, score: float) -> float:
@@ -104,6 +113,8 @@ class Classifier:
 class _View(NamedTuple):
     """The human turn, taken apart."""
 
+    text: str
+    """The window of it that is weighed."""
     grams: set[str]
     telling: set[str]
     """Those of them that a list in the source names: three consumers look for a few words each, and one intersection serves them all."""
@@ -127,7 +138,7 @@ def _view(excerpt: Excerpt) -> _View:
     grams = grams_of(tokens)
     telling = grams & NAMEABLE
     shape = shape_of(text, excerpt.human_chars, tokens, telling)
-    return _View(grams, telling, shape, family_of(shape))
+    return _View(text, grams, telling, shape, family_of(shape))
 
 
 def _embedding() -> Classification:

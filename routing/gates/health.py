@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from routing.candidates import Candidates, Question
 from routing.gates import Gate
-from routing.health import Health, advance
+from routing.health import Health, advance, needs_probe
 from routing.types import Reject, RejectReason
 
 
@@ -14,7 +14,7 @@ def check(candidates: Candidates, question: Question) -> list[Reject]:
     rejects: list[Reject] = []
     for i in candidates.to_look_at(question.unwell):
         replica_id, health = candidates.replicas[i].id, candidates.states[i].health
-        if health.health is Health.HEALTHY:
+        if not needs_probe(health):
             continue
         advance(health, question.now_s)
         if health.health is Health.EJECTED:

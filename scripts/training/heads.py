@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
+from scripts.training.matrix import Design
 from scripts.training.rows import Example
 from scripts.training.solve import logistic, ridge
 
@@ -42,27 +43,24 @@ class Model:
 
     words: np.ndarray
     stairs: np.ndarray
+    vectors: np.ndarray
+    """Of an embedding's dimensions; without rows where none has a say."""
     intercepts: np.ndarray
 
-    def heads(self, words: sp.csr_matrix, stairs: sp.csr_matrix) -> np.ndarray:
+    def heads(self, seen: Design) -> np.ndarray:
         """(examples, heads): raw outputs, logits for tiers and use cases."""
-        return np.asarray(words @ self.words + stairs @ self.stairs + self.intercepts)
+        return np.asarray(seen.words @ self.words + seen.stairs @ self.stairs + seen.vectors @ self.vectors + self.intercepts)
 
 
-def fit(examples: Sequence[Example], words: sp.csr_matrix, stairs: sp.csr_matrix) -> Model:
+def fit(examples: Sequence[Example], seen: Design) -> Model:
     """All heads. A head learns from the examples that have its label; without any it stays at 0."""
     rows = np.arange(len(examples))
-    x = sp.hstack([words, stairs]).tocsr()
-    split = words.shape[1]
-    score, base = _fit_score(examples, x, rows, split)
-    tiers, tier_bases = _fit_tier(examples, x, rows, split)
-    uses, use_bases = _fit_use(examples, x, rows, split)
-    table = np.column_stack([score, tiers, uses])
-    return Model(table[:split], table[split:], np.concatenate([[base], tier_bases, use_bases]))
-
-
-def _penalty(size: int, split: int, words: float, stairs: float) -> np.ndarray:
-    return np.concatenate([np.full(split, words), np.full(size - split, stairs)])
+    x = seen.stacked()
+    score, base = _fit_score(examples, x, rows, seen.penalties(WORD_PENALTY, STAIR_PENALTY))
+    tiers, tier_bases = _fit_tier(examples, x, rows, seen.penalties(*TIER_PENALTIES))
+    uses, use_bases = _fit_use(examples, x, rows, seen.penalties(*USE_PENALTIES))
+    words, stairs, vectors = seen.split(np.column_stack([score, tiers, uses]))
+    return Model(words, stairs, vectors, np.concatenate([[base], tier_bases, use_bases]))
 
 
 def _set_weights(examples: Sequence[Example], rows: np.ndarray) -> np.ndarray:
@@ -74,7 +72,7 @@ def _set_weights(examples: Sequence[Example], rows: np.ndarray) -> np.ndarray:
     return weight
 
 
-def _fit_score(examples: Sequence[Example], x: sp.csr_matrix, rows: np.ndarray, split: int) -> tuple[np.ndarray, float]:
+def _fit_score(examples: Sequence[Example], x: sp.csr_matrix, rows: np.ndarray, penalty: np.ndarray) -> tuple[np.ndarray, float]:
     rows = np.array([row for row in rows if _teaches_score(examples[row])])
     sources = np.array([examples[row].source for row in rows])
     target = np.array([_difficulty(examples[row]) for row in rows])
@@ -85,7 +83,7 @@ def _fit_score(examples: Sequence[Example], x: sp.csr_matrix, rows: np.ndarray, 
         shift = 0.0 if source in SCORE_TIER_SETS else BETWEEN_SETS * mean / 0.45
         target[mine] = (target[mine] - mean) / spread + shift
         weight[mine] *= SCORE_TIER_SETS.get(source, 1.0)
-    return ridge(x[rows], target, weight, _penalty(x.shape[1], split, WORD_PENALTY, STAIR_PENALTY))
+    return ridge(x[rows], target, weight, penalty)
 
 
 def _teaches_score(example: Example) -> bool:
@@ -99,19 +97,19 @@ def _difficulty(example: Example) -> float:
     return float(example.tier)
 
 
-def _fit_tier(examples: Sequence[Example], x: sp.csr_matrix, rows: np.ndarray, split: int) -> tuple[np.ndarray, np.ndarray]:
+def _fit_tier(examples: Sequence[Example], x: sp.csr_matrix, rows: np.ndarray, penalty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows = np.array([row for row in rows if examples[row].tier is not None])
     kinds = np.array([examples[row].tier for row in rows])
-    return logistic(x[rows], kinds, _set_weights(examples, rows), _penalty(x.shape[1], split, *TIER_PENALTIES))
+    return logistic(x[rows], kinds, _set_weights(examples, rows), penalty)
 
 
-def _fit_use(examples: Sequence[Example], x: sp.csr_matrix, rows: np.ndarray, split: int) -> tuple[np.ndarray, np.ndarray]:
+def _fit_use(examples: Sequence[Example], x: sp.csr_matrix, rows: np.ndarray, penalty: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rows = _thinned(examples, np.array([row for row in rows if examples[row].use_case in USE_CASES]))
     kinds = np.array([USE_CASES.index(str(examples[row].use_case)) for row in rows])
     weight = _set_weights(examples, rows)
     for kind in range(len(USE_CASES)):
         weight[kinds == kind] *= weight.sum() / len(USE_CASES) / weight[kinds == kind].sum()
-    return logistic(x[rows], kinds, weight, _penalty(x.shape[1], split, *USE_PENALTIES))
+    return logistic(x[rows], kinds, weight, penalty)
 
 
 def _thinned(examples: Sequence[Example], rows: np.ndarray) -> np.ndarray:

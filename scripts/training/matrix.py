@@ -1,4 +1,5 @@
-"""Examples as sparse matrices: a block of word columns, each row of length one, and a block of shape columns per family of texts.
+"""Examples as sparse matrices: a block of word columns, each row of length one, and a block of shape columns per family of texts; where an
+embedding model has a say, also a block with its vectors.
 
 A shape figure becomes a staircase: one column per edge, 1 above it. The penalty then keeps neighbouring bins near each other, and what is
 learned is written as one number per bin. Edges are quantiles within a family, so that they lie where its texts are.
@@ -56,8 +57,31 @@ def _edges(figures: np.ndarray) -> list[float]:
     return sorted({float(f"{edge:.4g}") for edge in between})
 
 
-def design(examples: Sequence[Example], columns: Columns) -> tuple[sp.csr_matrix, sp.csr_matrix]:
-    """(words, stairs), one row per example."""
+@dataclass(frozen=True)
+class Design:
+    """One row per example in each block."""
+
+    words: sp.csr_matrix
+    stairs: sp.csr_matrix
+    vectors: sp.csr_matrix
+    """Without columns where no embedding model has a say."""
+
+    def stacked(self) -> sp.csr_matrix:
+        return sp.hstack([self.words, self.stairs, self.vectors]).tocsr()
+
+    def split(self, table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A table with a row per column of `stacked`, in its three parts."""
+        words, stairs = self.words.shape[1], self.stairs.shape[1]
+        return table[:words], table[words : words + stairs], table[words + stairs :]
+
+    def penalties(self, words: float, stairs: float) -> np.ndarray:
+        """Per column of `stacked`. A vector is of length one, as a row of words is, and pays the same: what either says of two texts'
+        likeness then counts alike."""
+        return np.repeat([words, stairs, words], [self.words.shape[1], self.stairs.shape[1], self.vectors.shape[1]])
+
+
+def design(examples: Sequence[Example], columns: Columns, vectors: np.ndarray | None = None) -> Design:
+    """`vectors`: one row per example."""
     index = {word: column for column, word in enumerate(columns.words)}
     pointers, indices, values = [0], [], []
     for example in examples:
@@ -67,7 +91,7 @@ def design(examples: Sequence[Example], columns: Columns) -> tuple[sp.csr_matrix
         values.extend([max(1, len(found)) ** -0.5] * len(found))
         pointers.append(len(indices))
     words = sp.csr_matrix((values, indices, pointers), shape=(len(examples), len(columns.words)))
-    return words, _stairs(examples, columns)
+    return Design(words, _stairs(examples, columns), sp.csr_matrix((len(examples), 0)) if vectors is None else sp.csr_matrix(vectors))
 
 
 def _stairs(examples: Sequence[Example], columns: Columns) -> sp.csr_matrix:

@@ -1,8 +1,9 @@
-"""From examples to the bytes of a weights file."""
+"""From examples to the bytes of a weights file, and where an embedding model has a say to the matrix on top of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,14 +19,22 @@ MIDDLE = (0.16, 0.5, 0.84)
 SPREAD_MIN = 0.05
 
 
-def train(examples: Sequence[Example], note: str) -> bytes:
-    """The weights that all `examples` teach. The same examples give the same bytes."""
+class Trained(NamedTuple):
+    weights: bytes
+    """A weights file's content."""
+    matrix: np.ndarray
+    """(dimensions, heads), for an embedding's vector; (0, heads) without one."""
+
+
+def train(examples: Sequence[Example], note: str, vectors: np.ndarray | None = None) -> Trained:
+    """What all `examples` teach; `vectors` has one row per example. The same examples give the same bytes."""
     columns = choose_columns(examples)
-    words, stairs = design(examples, columns)
-    model = fit(examples, words, stairs)
-    score = model.heads(words, stairs)[:, 0]
+    seen = design(examples, columns, vectors)
+    model = fit(examples, seen)
+    score = model.heads(seen)[:, 0]
     # A set counts as one, however large: otherwise the middle of the scale would be that of multiple-choice questions.
     sources = np.array([example.source for example in examples])
     quantiles = [np.quantile(score[sources == source], MIDDLE) for source in np.unique(sources)]
     low, centre, high = (float(value) for value in np.median(np.array(quantiles), axis=0))
-    return packed(model, columns, note=note, scale=(centre, max((high - low) / 2, SPREAD_MIN)), leans=LEANS)
+    weights = packed(model, columns, note=note, scale=(centre, max((high - low) / 2, SPREAD_MIN)), leans=LEANS)
+    return Trained(weights, model.vectors)

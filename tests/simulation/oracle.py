@@ -54,10 +54,17 @@ class Seen:
     may_probe_from_s: float = 0.0
     """From then on it must be let try again."""
     limited_until_s: float = 0.0
+    sent_while_limited: set[int] = field(default_factory=set)
+    """Open attempts since then, while none has ended well: the first of them is a probe, and the others may be kept out for it."""
     sent_while_ill: set[int] = field(default_factory=set)
     """Open attempts; each of them may heal it."""
     probes: set[int] = field(default_factory=set)
     """Those of them that were not sent in panic."""
+
+    @property
+    def may_be_on_trial(self) -> bool:
+        """Its limit may be over, and somebody is out who will tell; a probe that is still out is as good."""
+        return self.limited_until_s > 0.0 and bool(self.sent_while_limited or self.probes)
 
 
 def must(holds: bool, *words: object) -> None:
@@ -83,6 +90,8 @@ class Oracle:
                 seen.sent_while_ill.add(decision.reservation)
                 if not decision.evidence.panic:
                     seen.probes.add(decision.reservation)
+            if seen.limited_until_s:
+                seen.sent_while_limited.add(decision.reservation)
         else:
             self._judge_refusal(demand, tried, decision, now_s)
         self._decisions += 1
@@ -93,7 +102,8 @@ class Oracle:
         for reject in decision.evidence.rejected:
             seen = self.seen[reject.replica_id]
             if reject.reason in (RejectReason.EJECTED, RejectReason.PROBING):
-                must(seen.is_ill, reject.replica_id, "is kept out as ill, but is well:", reject)
+                is_probed = reject.reason is RejectReason.PROBING and seen.may_be_on_trial
+                must(seen.is_ill or is_probed, reject.replica_id, "is kept out as ill, but is well:", reject)
             elif reject.reason is RejectReason.RATE_LIMITED:
                 must(seen.limited_until_s > now_s, reject.replica_id, "is kept out for a limit that is over:", reject)
 
@@ -162,7 +172,7 @@ class Oracle:
         """Is there no reason at all to pass it over? One that is ill may be left alone a little longer than it has to be."""
         seen = self.seen[replica.id]
         is_up = not seen.is_ill or (now_s >= seen.may_probe_from_s and not seen.sent_while_ill)
-        return is_up and self.obstacle(replica, demand, tried, now_s) is None
+        return is_up and not seen.may_be_on_trial and self.obstacle(replica, demand, tried, now_s) is None
 
     def obstacle(self, replica: ModelReplica, demand: Demand, tried: frozenset[str], now_s: float) -> str | None:
         """Why this replica must not be asked now; None when it may."""
@@ -197,7 +207,10 @@ class Oracle:
         was_probe = reservation in seen.sent_while_ill
         seen.sent_while_ill.discard(reservation)
         seen.probes.discard(reservation)
+        seen.sent_while_limited.discard(reservation)
         if failure is None:
+            if now_s >= seen.limited_until_s and (was_probe or not seen.is_ill):
+                seen.limited_until_s = 0.0
             if was_probe or not seen.is_ill:
                 seen.failures, seen.is_ill = 0, False
         elif failure.kind is FailureKind.RATE_LIMITED:

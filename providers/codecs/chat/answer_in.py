@@ -47,7 +47,7 @@ Data = Mapping[str, Any]
 
 
 class AnswerReader:
-    """Reads the answer with the index 0; whoever wants several does not come this way."""
+    """Feeds on parsed chunks, in order. Reads the answer with the index 0; whoever wants several does not come this way."""
 
     def __init__(self) -> None:
         self._has_started = self._is_over = False
@@ -64,13 +64,12 @@ class AnswerReader:
         self._has_refusal = False
         self._usage: UsageSeen | None = None
 
-    def read(self, chunk: Data, raw: bytes, out: list[Event]) -> None:
-        """One chunk; what it says is appended to `out`."""
+    def read(self, chunk: Data) -> list[Event]:
         if self._is_over:
-            return
+            return []
         if chunk.get("error"):
-            out += self._failed(chunk, raw)
-            return
+            return self._failed(chunk)
+        out: list[Event] = []
         choices = chunk.get("choices")
         if not self._has_started:
             self._start(chunk, out)
@@ -81,12 +80,12 @@ class AnswerReader:
         usage = chunk.get("usage")
         if usage:
             self._note_usage(usage, chunk)
+        return out
 
     def fail(self, failed: Failed) -> list[Event]:
-        if self._is_over:
-            return []
-        self._is_over = True
-        return [failed]
+        """The end, in the middle of it. Says nothing where the end has been."""
+        is_news, self._is_over = not self._is_over, True
+        return [failed] if is_news else []
 
     def finish(self) -> list[Event]:
         """The end, if the upstream said why it ended."""
@@ -111,7 +110,7 @@ class AnswerReader:
 
     def whole(self, answer: Data) -> list[Event]:
         if answer.get("error"):
-            return self._failed(answer, orjson.dumps(answer))
+            return self._failed(answer)
         out: list[Event] = []
         self._start(answer, out)
         choices = answer.get("choices")
@@ -123,8 +122,8 @@ class AnswerReader:
             self._note_usage(answer["usage"], answer)
         return out + self.finish()
 
-    def _failed(self, data: Data, raw: bytes) -> list[Event]:
-        failure, error = failure_in(data, raw), data.get("error")
+    def _failed(self, data: Data) -> list[Event]:
+        failure, error = failure_in(data, orjson.dumps(data)), data.get("error")
         assert failure is not None
         code = error.get("code") if isinstance(error, dict) else None
         return self.fail(Failed(failure, "" if code is None else str(code)))
@@ -150,7 +149,7 @@ class AnswerReader:
         reason = choice.get("finish_reason")
         if reason and isinstance(reason, str):
             if choice.get("error"):
-                out += self._failed(choice, orjson.dumps(choice))
+                out += self._failed(choice)
             else:
                 self._reason = REASONS.get(reason, FinishReason.STOP)
 

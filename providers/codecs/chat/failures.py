@@ -13,6 +13,7 @@ _STATUS = re.compile(r"[45]\d\d", re.ASCII)
 _ERROR_TYPES: Mapping[int, str] = {
     400: "invalid_request_error",
     401: "authentication_error",
+    402: "insufficient_quota",
     403: "permission_error",
     429: "rate_limit_error",
 }

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from providers.codecs.chat.reasoning import write_detail
 from providers.codecs.chat.writer import Writer
 from providers.codecs.conversation import Image, Part, Reasoning, Refused, Role, Text, ToolCall, ToolResult, Turn
+from providers.codecs.turns import parted
 
 REMINDER = "<system-reminder>\n{}\n</system-reminder>"
 """How Claude Code itself words what the system has to say in a user's message: models know it."""
@@ -28,7 +29,7 @@ class Habits(NamedTuple):
 
 
 def write_messages(turns: Sequence[Turn], writer: Writer, habits: Habits) -> list[Message]:
-    ordered = list(turns) if writer.is_native else list(_joined(_results_first(turns)))
+    ordered = list(turns) if writer.is_native else _ordered(turns)
     last_word = max((index for index, turn in enumerate(ordered) if _is_word(turn)), default=-1)
     messages: list[Message] = []
     for index, turn in enumerate(ordered):
@@ -44,9 +45,14 @@ def write_messages(turns: Sequence[Turn], writer: Writer, habits: Habits) -> lis
     return messages
 
 
+def _ordered(turns: Sequence[Turn]) -> list[Turn]:
+    front, rest = parted(turns)
+    return list(_joined([*front, *rest]))
+
+
 def _is_word(turn: Turn) -> bool:
     """Does the user speak, and not only their tools?"""
-    return turn.role is Role.USER and not any(isinstance(part, ToolResult) for part in turn.parts)
+    return turn.role is Role.USER and ToolResult not in map(type, turn.parts)
 
 
 def _add_system(messages: list[Message], turn: Turn, writer: Writer, habits: Habits) -> None:
@@ -80,43 +86,56 @@ def _add_user(messages: list[Message], turn: Turn, writer: Writer) -> None:
             messages.append(_result(part, writer, shown))
         else:
             rest.append(part)
-    content = writer.content([*shown, *rest], BETWEEN)
-    if content is not None:
-        messages.append(_named({"role": "user", "content": content}, turn))
+    if shown or rest:
+        content = writer.content([*shown, *rest], BETWEEN)
+        if content is not None:
+            messages.append(_named({"role": "user", "content": content}, turn))
 
 
 def _result(result: ToolResult, writer: Writer, shown: list[Part]) -> Message:
     """A `tool` message. It holds text only: other parts go to `shown`, for the user's message behind it."""
     texts: list[Part] = []
+    call_id = writer.id(result.call_id)
     for part in result.parts:
         if isinstance(part, Text) or writer.is_native:
             texts.append(part)
         else:
             kind = "image" if isinstance(part, Image) else "attachment"
             texts.append(Text(f"[{kind}: see the next message]"))
-            shown += [Text(f"[{kind} of the tool result {writer.id(result.call_id)}]"), part]
+            shown += [Text(f"[{kind} of the tool result {call_id}]"), part]
     if result.is_error:
         writer.lose("tool_result.is_error", "results of this format have no such mark: their text must say it")
     if result.cache is not None:
         writer.lose("cache_control", "servers of this format cache by themselves")
-    message: Message = {"role": "tool", "tool_call_id": writer.id(result.call_id), "content": writer.content(texts, BETWEEN) or ""}
+    message: Message = {"role": "tool", "tool_call_id": call_id, "content": writer.content(texts, BETWEEN) or ""}
     if result.name is not None and writer.is_native:
         message["name"] = result.name
     return message
 
 
 def _assistant(turn: Turn, writer: Writer, *, is_under_way: bool) -> Message | None:
-    calls = [writer.call(part) for part in turn.parts if isinstance(part, ToolCall)]
-    refusals = [part.text for part in turn.parts if isinstance(part, Refused)]
-    said: list[Part] = [part for part in turn.parts if not isinstance(part, ToolCall | Reasoning | Refused)]
-    if refusals and not writer.is_native:
-        said += [Refused(text) for text in refusals]
+    calls: list[dict[str, Any]] = []
+    said: list[Part] = []
+    refused: list[Refused] = []
+    thoughts: list[Reasoning] = []
+    for part in turn.parts:
+        if isinstance(part, ToolCall):
+            calls.append(writer.call(part))
+        elif isinstance(part, Reasoning):
+            thoughts.append(part)
+        elif isinstance(part, Refused):
+            refused.append(part)
+        else:
+            said.append(part)
+    if refused and not writer.is_native:
+        said += refused
     # Anthropic cuts one sentence into several texts where it cites: nothing may come between them.
     content = writer.content(said, "")
     message: Message = _named({"role": "assistant", "content": content}, turn)
-    message |= _reasoning([part for part in turn.parts if isinstance(part, Reasoning)], writer, is_wanted=bool(calls) and is_under_way)
-    if refusals and writer.is_native:
-        message["refusal"] = "".join(refusals)
+    if thoughts:
+        message |= _reasoning(thoughts, writer, is_wanted=bool(calls) and is_under_way)
+    if refused and writer.is_native:
+        message["refusal"] = "".join(part.text for part in refused)
     if calls:
         message["tool_calls"] = calls
     return message if len(message) > 2 or content is not None else None
@@ -125,8 +144,6 @@ def _assistant(turn: Turn, writer: Writer, *, is_under_way: bool) -> Message | N
 def _reasoning(thoughts: Sequence[Reasoning], writer: Writer, *, is_wanted: bool) -> dict[str, Any]:
     """DeepSeek's, Kimi's and GLM's models want what they thought before a call back while its results come in; of finished turns it is of
     no use, and the first of them refused it (https://api-docs.deepseek.com/guides/thinking_mode)."""
-    if not thoughts:
-        return {}
     if writer.is_native:
         if any(thought.seal is not None or thought.is_summary for thought in thoughts):
             return {"reasoning_details": [detail for thought in thoughts for detail in write_detail(thought)]}
@@ -141,28 +158,6 @@ def _named(message: Message, turn: Turn) -> Message:
     if turn.name is not None:
         message["name"] = turn.name
     return message
-
-
-def _results_first(turns: Iterable[Turn]) -> Iterable[Turn]:
-    """System turns between a call and its results wait until the results are there."""
-    open_calls: set[str] = set()
-    held: list[Turn] = []
-    for turn in turns:
-        if turn.role is Role.SYSTEM and open_calls:
-            held.append(turn)
-            continue
-        if turn.role is Role.ASSISTANT:
-            if not open_calls:
-                yield from held
-                held = []
-            open_calls |= {part.id for part in turn.parts if isinstance(part, ToolCall)}
-        else:
-            open_calls -= {part.call_id for part in turn.parts if isinstance(part, ToolResult)}
-        yield turn
-        if held and not open_calls:
-            yield from held
-            held = []
-    yield from held
 
 
 def _joined(turns: Iterable[Turn]) -> Iterable[Turn]:

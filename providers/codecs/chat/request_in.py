@@ -15,7 +15,7 @@ _READ = frozenset({
     "model", "messages", "tools", "tool_choice", "functions", "function_call", "parallel_tool_calls", "response_format", "reasoning_effort",
     "reasoning", "thinking", "max_tokens", "max_completion_tokens", "temperature", "top_p", "top_k", "stop", "seed", "frequency_penalty",
     "presence_penalty", "logprobs", "top_logprobs", "n", "stream", "stream_options", "user", "safety_identifier", "metadata",
-    "service_tier", "verbosity", "prompt_cache_key", "store", "modalities",
+    "service_tier", "verbosity", "prompt_cache_key", "store", "modalities", "agent", "session",
 })  # fmt: skip
 
 

@@ -5,58 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
-from providers import sse
 from providers.codecs.chat.answer_in import AnswerReader
-from providers.codecs.events import Event, Failed
-from routing.facts import Failure, FailureKind
+from providers.codecs.event_stream import EventDecoder
+from providers.codecs.events import Event
 
 
-class Decoder:
-    """Any split of the bytes gives the same events."""
-
-    def __init__(self) -> None:
-        self._held = b""
-        self._reader = AnswerReader()
-
-    def feed(self, data: bytes) -> list[Event]:
-        if self._held:
-            data = self._held + data
-        end = sse.last_boundary(data)
-        self._held = data[end:]
-        if len(self._held) > sse.MAX_EVENT_BYTES:
-            self._held = b""
-            return self._reader.fail(_broken("an event of the upstream's is larger than 1 MiB"))
-        return self._read(data[:end]) if end else []
-
-    def finish(self) -> list[Event]:
-        rest, self._held = self._held, b""
-        return [*self._read(rest), *self._reader.finish()]
-
-    def _read(self, data: bytes) -> list[Event]:
-        found: list[Event] = []
-        for event in sse.events(data):
-            payload = sse.payload(event)
-            if payload is None or not (payload := payload.strip()):
-                continue
-            if payload == b"[DONE]":
-                found += self._reader.finish()
-                continue
-            try:
-                chunk = orjson.loads(payload)
-            except orjson.JSONDecodeError:
-                chunk = None
-            if not isinstance(chunk, dict):
-                return found + self._reader.fail(_broken("the upstream sent an event that is no JSON object"))
-            self._reader.read(chunk, payload, found)
-        return found
+def new_decoder() -> EventDecoder:
+    return EventDecoder(AnswerReader())
 
 
 def decode_answer(data: Mapping[str, Any]) -> list[Event]:
     """A whole answer as the events that a stream of it would have been."""
     return AnswerReader().whole(data)
-
-
-def _broken(message: str) -> Failed:
-    return Failed(Failure(FailureKind.PROTOCOL, message))

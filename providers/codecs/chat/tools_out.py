@@ -8,7 +8,7 @@ from typing import Any
 from providers.codecs.chat.reasoning import OPENAI
 from providers.codecs.chat.writer import Writer
 from providers.codecs.conversation import Conversation, Tool, ToolChoice
-from providers.codecs.custom_input import CUSTOM_INPUT
+from providers.codecs.custom_input import free_text_schema
 from providers.codecs.tool_names import flat_name
 
 _ANYTHING: Mapping[str, Any] = {"type": "object", "properties": {}}
@@ -46,7 +46,7 @@ def _tool(tool: Tool, writer: Writer) -> dict[str, Any] | None:
     if tool.description:
         function["description"] = tool.description
     if tool.kind == "custom":
-        function["parameters"] = _free_text(tool)
+        function["parameters"] = {**free_text_schema(tool), "additionalProperties": False}
     elif tool.schema is not None or not writer.is_native:
         function["parameters"] = tool.schema or _ANYTHING
     if tool.strict is not None:
@@ -58,14 +58,6 @@ def _tool(tool: Tool, writer: Writer) -> dict[str, Any] | None:
         else:
             writer.lose("cache_control", "servers of this format cache by themselves")
     return written
-
-
-def _free_text(tool: Tool) -> dict[str, Any]:
-    """A tool that takes free text becomes one with a single string; a grammar can only be told."""
-    told = (tool.raw or {}).get("format")
-    grammar = told.get("definition") if isinstance(told, Mapping) else None
-    text = {"type": "string", "description": f"Must match this grammar:\n{grammar}"} if isinstance(grammar, str) else {"type": "string"}
-    return {"type": "object", "properties": {CUSTOM_INPUT: text}, "required": [CUSTOM_INPUT], "additionalProperties": False}
 
 
 def _custom(tool: Tool) -> dict[str, Any]:

@@ -10,13 +10,13 @@ import orjson
 
 from providers.codecs import UntranslatableError
 from providers.codecs.chat.reasoning import signature_member
-from providers.codecs.conversation import Audio, Conversation, Document, Image, Loss, Opaque, Part, Refused, Text, ToolCall
+from providers.codecs.conversation import Audio, Conversation, Document, Image, Opaque, Part, Refused, Text, ToolCall
 from providers.codecs.custom_input import CUSTOM_INPUT
+from providers.codecs.files import DEFAULT_IMAGE, PDF
 from providers.codecs.tool_names import flat_name
 
 ID_CHARS = 40
 """OpenAI refuses longer ids of tool calls."""
-DEFAULT_IMAGE = "image/jpeg"
 
 ContentPart = dict[str, Any]
 
@@ -25,15 +25,9 @@ class Writer:
     """For one request. `is_native`: it came in this dialect, so that everything may be said as it was."""
 
     def __init__(self, conversation: Conversation) -> None:
-        self._losses = conversation.losses
+        self.lose, self._lose_item = conversation.lose, conversation.lose_item
         self.is_native = conversation.dialect == "chat"
         self.knows_openai_files = conversation.dialect in ("chat", "responses")
-
-    def lose(self, what: str, why: str) -> None:
-        """Note a loss, once: an encoder may run again for another replica."""
-        loss = Loss(what, why)
-        if loss not in self._losses:
-            self._losses.append(loss)
 
     def content(self, parts: Sequence[Part], joint: str) -> str | list[ContentPart] | None:
         """A message's `content`: one string wherever there is nothing but text (many servers know no other), else parts; None: nothing.
@@ -62,7 +56,7 @@ class Writer:
             case Refused():
                 return {"type": "text", "text": part.text} if part.text else None
             case Opaque():
-                self.lose(str(part.raw.get("type", "an item")), f"only {part.vendor or 'its own vendor'} can read it")
+                self._lose_item(part)
         return None
 
     def _text(self, part: Text) -> ContentPart | None:
@@ -95,7 +89,7 @@ class Writer:
             return {"type": "text", "text": title + document.text}
         file: dict[str, Any] = {} if document.name is None else {"filename": document.name}
         if document.data is not None:
-            media_type = document.media_type or "application/pdf"
+            media_type = document.media_type or PDF
             file = {"filename": document.name or "document.pdf", "file_data": f"data:{media_type};base64,{document.data}"}
         elif document.file_id is not None and self.knows_openai_files:
             file["file_id"] = document.file_id

@@ -53,16 +53,12 @@ REASONS: Mapping[str, FinishReason] = {
 """https://ai.google.dev/api/generate-content#FinishReason. Any other (`MALFORMED_FUNCTION_CALL`, `OTHER`) means that the answer went wrong:
 a proper end would make a harness take what there is of it for all, so it becomes a failure, which is tried again."""
 
-ID_CHARS = 64
-"""OpenAI's limit for the id of a call."""
-
 
 class AnswerReader:
     """Feeds on parsed chunks, in order; `read` returns what each of them says."""
 
     def __init__(self) -> None:
         self._has_started = self._is_over = False
-        self._id = ""
         self._blocks = self._calls = 0
         self._open: BlockKind | None = None
         """What kind of text the newest block is, while more of it may come."""
@@ -89,8 +85,9 @@ class AnswerReader:
         return events
 
     def fail(self, failed: Failed) -> list[Event]:
-        self._is_over = True
-        return [failed]
+        """The end, in the middle of it. Says nothing where the end has been."""
+        is_news, self._is_over = not self._is_over, True
+        return [failed] if is_news else []
 
     def finish(self) -> list[Event]:
         """The end, if the upstream said why it ended."""
@@ -106,8 +103,7 @@ class AnswerReader:
 
     def _start(self, data: Data) -> list[Event]:
         self._has_started = True
-        self._id = _text(data.get("responseId"))
-        return [Started(self._id, _text(data.get("modelVersion")), self._usage)]
+        return [Started(_text(data.get("responseId")), _text(data.get("modelVersion")), self._usage)]
 
     def _candidate(self, candidate: Data, events: list[Event]) -> None:
         content = candidate.get("content")
@@ -164,6 +160,8 @@ class AnswerReader:
         self._open = self._seal = None
 
     def _call(self, part: Data, events: list[Event]) -> None:
+        """A call. Without an id of Google's the client's format gives it one: it knows which answer this is, and `responseId` is not
+        everywhere another one in each."""
         call = part["functionCall"]
         if not isinstance(call, Mapping):
             return
@@ -173,7 +171,7 @@ class AnswerReader:
         number = self._blocks
         self._blocks += 1
         self._calls += 1
-        events.append(BlockStarted(number, BlockKind.TOOL_CALL, self._call_id(call), _text(call.get("name"))))
+        events.append(BlockStarted(number, BlockKind.TOOL_CALL, _text(call.get("id")) or None, _text(call.get("name"))))
         arguments = call.get("args")
         events.append(Delta(number, orjson.dumps(arguments if isinstance(arguments, Mapping) else {}).decode()))
         if seal:
@@ -187,14 +185,6 @@ class AnswerReader:
         events.append(BlockStarted(number, BlockKind.REASONING, vendor=GEMINI, is_summary=True))
         events.append(Sealed(number, GEMINI, seal))
         events.append(BlockEnded(number))
-
-    def _call_id(self, call: Data) -> str | None:
-        """Google's id where it sends one; else one that no other answer has."""
-        given = _text(call.get("id"))
-        if given or not self._id:
-            return given or None
-        tail = f"_{self._calls}"
-        return f"call_{self._id}"[: ID_CHARS - len(tail)] + tail
 
     def _annotate(self, candidate: Data, events: list[Event]) -> None:
         """Citations and probabilities of the text so far."""

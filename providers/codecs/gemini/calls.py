@@ -53,8 +53,11 @@ class Calls:
 
     def _find(self, name: str, given: str | None) -> str | None:
         """The open call that is meant: by id, else the oldest of its name."""
-        same = (ours for ours, (_, theirs) in self._open.items() if given is not None and theirs == given)
-        found = next(same, None)
-        if found is not None:
-            return found
+        if given is not None:
+            _, theirs = self._open.get(given, ("", None))
+            if theirs == given:  # what nearly every one is
+                return given
+            for ours, (_, theirs) in self._open.items():
+                if theirs == given:
+                    return ours
         return next((ours for ours, (called, theirs) in self._open.items() if called == name and (given is None or theirs is None)), None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from providers.errors import MESSAGE_LIMIT, kind_of, seconds_until
+from providers.errors import MESSAGE_LIMIT, kind_of
+from providers.waits import seconds_until
 from routing.facts import Failure, FailureKind
 
 _WORD_OF: Mapping[int, str] = {
@@ -26,9 +27,17 @@ _WORD_OF: Mapping[int, str] = {
 _STATUS_OF: Mapping[str, int] = {word: status for status, word in sorted(_WORD_OF.items(), reverse=True)}
 _TYPE = "type.googleapis.com/google.rpc."
 
-_OUR_TROUBLE = frozenset({"API_KEY_INVALID", "API_KEY_EXPIRED", "SERVICE_DISABLED", "BILLING_DISABLED", "CONSUMER_SUSPENDED",
-                          "INSUFFICIENT_G1_CREDITS_BALANCE"})  # fmt: skip
-"""`ErrorInfo.reason` of accounts that will not answer before a person does something (the key's come with a 400)."""
+_REASONS: Mapping[str, FailureKind] = {
+    "API_KEY_INVALID": FailureKind.UNAUTHORIZED,  # with a 400
+    "API_KEY_EXPIRED": FailureKind.UNAUTHORIZED,
+    "SERVICE_DISABLED": FailureKind.UNAUTHORIZED,
+    "CONSUMER_SUSPENDED": FailureKind.UNAUTHORIZED,
+    "BILLING_DISABLED": FailureKind.QUOTA_EXHAUSTED,
+    "INSUFFICIENT_G1_CREDITS_BALANCE": FailureKind.QUOTA_EXHAUSTED,
+    # With the 429 of a rate limit, which it is not: the model is short of machines, whoever asks.
+    "MODEL_CAPACITY_EXHAUSTED": FailureKind.OVERLOADED,
+}
+"""`ErrorInfo.reason` where it says better than the status what is wrong."""
 LONG_WAIT_S = 3600.0
 """A quota per day ends at midnight in California, whatever `retryDelay` says: stay away for as long as the router believes anybody."""
 
@@ -50,8 +59,10 @@ def failure_of(status: int, error: Mapping[str, Any]) -> Failure:
 
 
 def _kind(status: int, error: Mapping[str, Any], message: str) -> FailureKind:
-    if any(detail.get("reason") in _OUR_TROUBLE for detail in _details(error)) or error.get("status") == "FAILED_PRECONDITION":
-        # FAILED_PRECONDITION: no free tier in the account's country, billing is off.
+    for detail in _details(error):
+        if (kind := _REASONS.get(str(detail.get("reason")))) is not None:
+            return kind
+    if error.get("status") == "FAILED_PRECONDITION":  # no free tier in the account's country, billing is off
         return FailureKind.UNAUTHORIZED
     return kind_of(status, str(error.get("code") or ""), str(error.get("status") or ""), message)
 

@@ -32,29 +32,29 @@ class PartReader:
         self._lost = lost
         self._calls = Calls(lost)
 
-    def read(self, parts: object, where: str) -> tuple[Part, ...]:
-        """The parts of one content. Raises BadRequestError naming the member that is wrong."""
-        if isinstance(parts, Mapping):  # one part without its array, as protobuf's JSON allows it
+    def read(self, parts: object) -> tuple[Part, ...]:
+        """The parts of one content. Raises BadRequestError naming the member that is wrong, from `parts` on."""
+        if isinstance(parts, dict):  # one part without its array, as protobuf's JSON allows it
             parts = [parts]
         if parts is None:
             return ()
         if not isinstance(parts, list):
-            raise BadRequestError(f"`{where}` must be an array of parts", where, "invalid_type")
+            raise BadRequestError("`parts` must be an array of parts", "parts", "invalid_type")
         found: list[Part] = []
         for index, part in enumerate(parts):
             if not isinstance(part, dict):
-                raise BadRequestError(f"`{where}[{index}]` must be an object", f"{where}[{index}]", "invalid_type")
+                raise BadRequestError(f"`parts[{index}]` must be an object", f"parts[{index}]", "invalid_type")
             try:
                 self._read(part, found)
             except (KeyError, TypeError, AttributeError) as error:
                 name = f"`{error.args[0]}` is missing or" if isinstance(error, KeyError) else "a member"
-                raise BadRequestError(f"`{where}[{index}]`: {name} of the wrong type", f"{where}[{index}]") from None
+                raise BadRequestError(f"`parts[{index}]`: {name} of the wrong type", f"parts[{index}]") from None
         return tuple(found)
 
     def _read(self, part: Data, found: list[Part]) -> None:
-        if len(part) == 1 and isinstance(part.get("text"), str):
-            if part["text"]:
-                found.append(Text(part["text"]))
+        if len(part) == 1 and isinstance(text := part.get("text"), str):  # what nearly every part is
+            if text:
+                found.append(Text(text))
             return
         names = part if part.keys() <= _AS_DOCUMENTED else self._camelled(part)
         for name in names:
@@ -73,7 +73,8 @@ class PartReader:
         return names
 
     def _text(self, part: Data, found: list[Part]) -> None:
-        text, signature = _string(part, "text"), _signature(part)
+        text = _string(part, "text")
+        signature = _signature(part)
         if part.get("thought") is True:
             found.append(Reasoning(text, GEMINI, signature, is_summary=True))
             return
@@ -87,21 +88,21 @@ class PartReader:
         name, arguments = _string(call, "name"), call.get("args")
         if not isinstance(arguments, dict | None):
             raise KeyError("args")
-        signature = part.get("thoughtSignature", None)
+        signature = part.get("thoughtSignature")
         if is_ours(signature):
             found += reasoning_in(str(signature))
-        found.append(self._calls.made(name, call.get("id"), orjson.dumps(arguments or {}).decode(), _signature(part)))
+        found.append(self._calls.made(name, call.get("id"), orjson.dumps(arguments or {}).decode(), signature and _signature(part)))
 
     def _response(self, part: Data, found: list[Part]) -> None:
         answered = part["functionResponse"]
         name, response = _string(answered, "name"), answered.get("response")
         if not isinstance(response, dict | None):
             raise KeyError("response")
-        inner: list[Part] = []
-        for each in member(answered, "parts") or ():
-            self._read(each, inner)
         text, is_error = _said(response or {})
-        result = self._calls.answered(name, answered.get("id"), (Text(text), *inner) if text else tuple(inner), is_error=is_error)
+        said: list[Part] = [Text(text)] if text else []
+        for each in answered.get("parts") or ():
+            self._read(each, said)
+        result = self._calls.answered(name, answered.get("id"), tuple(said), is_error=is_error)
         if result is not None:
             found.append(result)
 
@@ -161,8 +162,8 @@ def _signature(part: Data) -> str | None:
 
 def _said(response: Data) -> tuple[str, bool]:
     """(a function's response as text, did it fail?)."""
-    for key in _TEXT_KEYS:
-        if key in response and len(response) == 1:
-            value = response[key]
+    if len(response) == 1:
+        ((key, value),) = response.items()
+        if key in _TEXT_KEYS:
             return (value if isinstance(value, str) else orjson.dumps(value).decode()), key == "error"
     return (orjson.dumps(response).decode() if response else ""), False

@@ -14,6 +14,7 @@ from providers.codecs.gemini.parts_in import Lost, PartReader
 from providers.codecs.gemini.schemas import json_schema
 from providers.codecs.gemini.seals import GEMINI
 from providers.codecs.gemini.spelling import camel, member
+from providers.codecs.members import placed
 from providers.dialects import BadRequestError
 
 _ROLES: Mapping[str, Role] = {"user": Role.USER, "model": Role.ASSISTANT, "function": Role.USER, "tool": Role.USER, "system": Role.SYSTEM}
@@ -81,21 +82,34 @@ def _refuse(data: Mapping[str, Any], config: Mapping[str, Any]) -> None:
 
 def _turns(data: Mapping[str, Any], lost: Lost) -> list[Turn]:
     reader = PartReader(lost)
-    system = _object(data, "systemInstruction", "systemInstruction")
-    turns = [Turn(Role.SYSTEM, reader.read(system.get("parts"), "systemInstruction.parts"))] if system else []
     contents = data.get("contents")
-    if isinstance(contents, Mapping):
+    if isinstance(contents, dict):
         contents = [contents]
     if not isinstance(contents, list):
         raise BadRequestError("`contents` must be an array of contents", "contents", "invalid_type")
-    for index, content in enumerate(contents):
-        said = content.get("role") or "user" if isinstance(content, dict) else None
-        role = _ROLES.get(said) if isinstance(said, str) else None
-        if role is None:
-            where = f"contents[{index}]"
-            raise BadRequestError(f"`{where}` must be an object with the role user or model", where, "invalid_value")
-        turns.append(Turn(role, reader.read(content.get("parts"), f"contents[{index}].parts")))
+    turns, index = _system(data, reader), 0
+    try:
+        for index, content in enumerate(contents):  # noqa: B007 - the index is for the errors
+            turns.append(_turn(content, reader))
+    except BadRequestError as error:
+        raise placed(error, f"contents[{index}]") from None
     return [turn for turn in turns if turn.parts]
+
+
+def _system(data: Mapping[str, Any], reader: PartReader) -> list[Turn]:
+    system = _object(data, "systemInstruction", "systemInstruction")
+    try:
+        return [Turn(Role.SYSTEM, reader.read(system.get("parts")))] if system else []
+    except BadRequestError as error:
+        raise placed(error, "systemInstruction") from None
+
+
+def _turn(content: object, reader: PartReader) -> Turn:
+    said = content.get("role") or "user" if isinstance(content, dict) else None
+    role = _ROLES.get(said) if isinstance(said, str) else None
+    if not isinstance(content, dict) or role is None:
+        raise BadRequestError("`` must be an object with the role user or model", "", "invalid_value")
+    return Turn(role, reader.read(content.get("parts")))
 
 
 def _tools(data: Mapping[str, Any], lost: Lost) -> Iterator[Tool]:
@@ -109,24 +123,32 @@ def _tools(data: Mapping[str, Any], lost: Lost) -> Iterator[Tool]:
             if camel(key) != "functionDeclarations":
                 yield Tool(camel(key), kind="server", vendor=GEMINI, raw={camel(key): value})
                 continue
-            where = f"tools[{index}].functionDeclarations"
-            if not isinstance(value, list):
-                raise BadRequestError(f"`{where}` must be an array", where, "invalid_type")
-            yield from (_function(each, f"{where}[{number}]", lost) for number, each in enumerate(value))
+            yield from _functions(value, f"tools[{index}].functionDeclarations", lost)
 
 
-def _function(declared: object, where: str, lost: Lost) -> Tool:
-    name = declared.get("name") if isinstance(declared, Mapping) else None
-    if not isinstance(declared, Mapping) or not isinstance(name, str):
-        raise BadRequestError(f"`{where}` must be an object with a name", where, "invalid_type")
-    for key in declared:
-        if camel(key) not in _DECLARED:
-            lost[f"functionDeclarations[].{key}"] = "only Google's format has it"
+def _functions(declared: object, where: str, lost: Lost) -> Iterator[Tool]:
+    if not isinstance(declared, list):
+        raise BadRequestError(f"`{where}` must be an array", where, "invalid_type")
+    for number, each in enumerate(declared):
+        try:
+            yield _function(each, lost)
+        except BadRequestError as error:
+            raise placed(error, f"{where}[{number}]") from None
+
+
+def _function(declared: object, lost: Lost) -> Tool:
+    name = declared.get("name") if isinstance(declared, dict) else None
+    if not isinstance(declared, dict) or not isinstance(name, str):
+        raise BadRequestError("`` must be an object with a name", "", "invalid_type")
+    if not declared.keys() <= _DECLARED:
+        for key in declared:
+            if camel(key) not in _DECLARED:
+                lost[f"functionDeclarations[].{key}"] = "only Google's format has it"
     schema = member(declared, "parametersJsonSchema")
     is_plain = isinstance(schema, dict) and schema.get("type") == "object"  # Gemini CLI's: they need no second look
     schema = schema or declared.get("parameters")
     if not isinstance(schema, dict | None):
-        raise BadRequestError(f"`{where}.parameters` must be a schema", f"{where}.parameters", "invalid_type")
+        raise BadRequestError("`parameters` must be a schema", "parameters", "invalid_type")
     return Tool(name, declared.get("description"), schema if schema is None or is_plain else json_schema(schema), raw=declared)
 
 

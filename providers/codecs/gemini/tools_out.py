@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from providers.codecs.conversation import Conversation, Tool, ToolChoice
-from providers.codecs.custom_input import CUSTOM_INPUT
+from providers.codecs.custom_input import free_text_schema
 from providers.codecs.gemini.parts_out import PartWriter
 from providers.codecs.gemini.schemas import refs_alone
 from providers.codecs.gemini.seals import GEMINI
@@ -49,7 +49,7 @@ def _function(tool: Tool) -> dict[str, Any]:
     if tool.description:
         written["description"] = tool.description
     if tool.kind == "custom":
-        written["parametersJsonSchema"] = _free_text(tool)
+        written["parametersJsonSchema"] = free_text_schema(tool)
     elif tool.schema:
         written["parametersJsonSchema"] = checked(tool.schema)
     return written
@@ -58,14 +58,6 @@ def _function(tool: Tool) -> dict[str, Any]:
 def checked(schema: Mapping[str, Any]) -> Any:
     """A schema as the API takes it. Most hold no reference, and the one search is cheaper than the walk."""
     return refs_alone(schema) if b'"$ref"' in orjson.dumps(schema) else schema
-
-
-def _free_text(tool: Tool) -> dict[str, Any]:
-    """A tool that takes free text becomes one with a single string; a grammar can only be told."""
-    told = (tool.raw or {}).get("format")
-    grammar = told.get("definition") if isinstance(told, Mapping) else None
-    text = {"type": "string", "description": f"Must match this grammar:\n{grammar}"} if isinstance(grammar, str) else {"type": "string"}
-    return {"type": "object", "properties": {CUSTOM_INPUT: text}, "required": [CUSTOM_INPUT]}
 
 
 def _tool_config(conversation: Conversation, choice: ToolChoice) -> dict[str, Any]:

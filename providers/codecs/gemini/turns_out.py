@@ -7,14 +7,13 @@ the results of all calls of a content come in the very next one, as many as ther
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import dropwhile, takewhile
 from typing import Any, NamedTuple
 
 from providers.codecs.conversation import Part, Role, Text, ToolCall, ToolResult, Turn
 from providers.codecs.gemini.parts_out import Block, PartWriter
+from providers.codecs.turns import NO_OPENING, parted
 
 REMINDER = "<system_message>\n{}\n</system_message>"
-NO_OPENING = "(The conversation begins with the assistant's message.)"
 
 
 class Contents(NamedTuple):
@@ -32,13 +31,14 @@ class _Group(NamedTuple):
 def write_turns(turns: Sequence[Turn], writer: PartWriter) -> Contents:
     if any(turn.name for turn in turns):
         writer.lose("messages[].name", "Google's contents have no names")
-    system = writer.parts(part for turn in takewhile(_is_system, turns) for part in turn.parts)
+    front, rest = parted(turns)
+    system = writer.parts(part for turn in front for part in turn.parts)
     contents: list[dict[str, Any]] = []
     open_calls: list[str] = []
-    for is_model, parts in _groups(_calls_closed(dropwhile(_is_system, turns)), writer):
+    for is_model, parts in _groups(rest, writer):
         if is_model:
             blocks = writer.model_parts(parts)
-            open_calls = [part.id for part in parts if isinstance(part, ToolCall)]
+            open_calls = [part.id for part in parts if type(part) is ToolCall]
         else:
             blocks, open_calls = _user_parts(parts, open_calls, writer), []
         if blocks:
@@ -50,6 +50,10 @@ def write_turns(turns: Sequence[Turn], writer: PartWriter) -> Contents:
 
 def _user_parts(parts: Sequence[Part], open_calls: Sequence[str], writer: PartWriter) -> list[Block]:
     """The user's parts: first the results in the order of their calls, one each, then what else there is."""
+    if not open_calls:
+        return writer.parts(parts)
+    if len(parts) == 1 and isinstance(only := parts[0], ToolResult) and open_calls == [only.call_id]:
+        return writer.parts(parts)  # what most are
     results = {part.call_id: part for part in parts if isinstance(part, ToolResult) and part.call_id in open_calls}
     found: list[Block] = []
     for call_id in open_calls:
@@ -57,32 +61,6 @@ def _user_parts(parts: Sequence[Part], open_calls: Sequence[str], writer: PartWr
     found.sort(key=lambda block: "functionResponse" not in block)
     told = {id(result) for result in results.values()}
     return found + writer.parts(part for part in parts if id(part) not in told)
-
-
-def _is_system(turn: Turn) -> bool:
-    return turn.role is Role.SYSTEM
-
-
-def _calls_closed(turns: Iterable[Turn]) -> Iterable[Turn]:
-    """System turns between a call and its results wait until the results are there."""
-    open_calls: set[str] = set()
-    held: list[Turn] = []
-    for turn in turns:
-        if turn.role is Role.SYSTEM and open_calls:
-            held.append(turn)
-            continue
-        if turn.role is Role.ASSISTANT:
-            if not open_calls:  # parallel calls may come as several turns
-                yield from held
-                held = []
-            open_calls |= {part.id for part in turn.parts if isinstance(part, ToolCall)}
-        else:
-            open_calls -= {part.call_id for part in turn.parts if isinstance(part, ToolResult)}
-        yield turn
-        if held and not open_calls:
-            yield from held
-            held = []
-    yield from held
 
 
 def _groups(turns: Iterable[Turn], writer: PartWriter) -> list[_Group]:

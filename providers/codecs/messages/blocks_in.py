@@ -60,7 +60,7 @@ _TEXT = frozenset({"type", "text", "cache_control", "citations"})
 def _text(block: Block, lost: Lost) -> Part:
     text = _string(block, "text")
     if text.startswith(BILLING_LINE):
-        return Opaque(ANTHROPIC, block)
+        return Opaque(ANTHROPIC, block, BILLING_LINE.rstrip(":"))
     if len(block) == 2:
         return Text(text)
     _note_others(block, _TEXT, lost)

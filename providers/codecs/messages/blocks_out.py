@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import orjson
-
 from providers.codecs import UntranslatableError
+from providers.codecs.call_input import input_of
 from providers.codecs.conversation import (
     Audio,
     Conversation,
     Document,
     Image,
-    Loss,
     Opaque,
     Part,
     Reasoning,
@@ -25,7 +21,7 @@ from providers.codecs.conversation import (
     ToolCall,
     ToolResult,
 )
-from providers.codecs.custom_input import CUSTOM_INPUT
+from providers.codecs.files import DEFAULT_IMAGE, PDF, decoded, foreign_file
 from providers.codecs.messages.seals import ANTHROPIC
 from providers.codecs.tool_names import flat_name
 
@@ -33,7 +29,6 @@ Block = dict[str, Any]
 
 _NOT_IN_AN_ID = re.compile(r"[^a-zA-Z0-9_-]")
 """The API takes ids of these characters only; Kimi's (`functions.name:0`) and others' have more."""
-DEFAULT_IMAGE = "image/jpeg"
 
 
 class BlockWriter:
@@ -41,13 +36,8 @@ class BlockWriter:
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
+        self.lose = conversation.lose
         self._ids: dict[str, str] = {}
-
-    def lose(self, what: str, why: str) -> None:
-        """Note a loss, once: an encoder may run again for another replica."""
-        loss = Loss(what, why)
-        if loss not in self._conversation.losses:
-            self._conversation.losses.append(loss)
 
     def blocks(self, parts: Iterable[Part]) -> list[Block]:
         """The blocks of one message. Raises UntranslatableError for what would change the meaning if it were missing."""
@@ -101,7 +91,7 @@ class BlockWriter:
 
     def _file(self, file_id: str | None) -> Block:
         if self._conversation.dialect != "messages":
-            raise UntranslatableError(f"`file_id` {file_id} is another vendor's: send the file itself (base64 or URL)", "file_id")
+            raise foreign_file(file_id)
         return {"type": "file", "file_id": file_id}
 
     def _document(self, document: Document) -> Block:
@@ -117,10 +107,10 @@ class BlockWriter:
             return {"type": "url", "url": document.url}
         if document.data is None:
             return self._file(document.file_id)
-        media_type = document.media_type or "application/pdf"
-        if media_type == "application/pdf":
+        media_type = document.media_type or PDF
+        if media_type == PDF:
             return {"type": "base64", "media_type": media_type, "data": document.data}
-        text = _decoded(document.data) if media_type.startswith("text/") or media_type == "application/json" else None
+        text = decoded(document.data) if media_type.startswith("text/") or media_type == "application/json" else None
         if text is None:
             raise UntranslatableError(f"a file of type {media_type} cannot be sent in Anthropic's format: send PDF or text", "file")
         return _plain(text)
@@ -136,33 +126,15 @@ class BlockWriter:
     def _opaque(self, part: Opaque) -> Block | None:
         if part.vendor == ANTHROPIC:
             return dict(part.raw)
-        self.lose(str(part.raw.get("type", "an item")), f"only {part.vendor or 'its own vendor'} can read it")
+        self._conversation.lose_item(part)
         return None
 
     def _call(self, call: ToolCall) -> Block:
-        if call.kind == "custom":
-            arguments: Any = {CUSTOM_INPUT: call.arguments}
-        else:
-            arguments = self._arguments(call.arguments)
         name = flat_name(call.name, call.namespace)
         if call.seal is not None:
             self.lose("thoughtSignature", "only Gemini can read it")
-        return _cached({"type": "tool_use", "id": self._id(call.id), "name": name, "input": arguments}, call.cache)
-
-    def _arguments(self, arguments: str) -> Mapping[str, Any]:
-        """The arguments as an object. What the model wrote wrongly is still what it wrote: it goes along as text."""
-        if not arguments.strip():
-            return {}
-        try:
-            data = orjson.loads(arguments)
-        except orjson.JSONDecodeError:
-            data = None
-        if isinstance(data, dict):
-            return data
-        self.lose(
-            "tool_calls[].function.arguments", "they are no JSON object, which Anthropic demands: sent as text in a member `arguments`"
-        )
-        return {"arguments": arguments}
+        block: Block = {"type": "tool_use", "id": self._id(call.id), "name": name, "input": input_of(call, self.lose, "Anthropic")}
+        return _cached(block, call.cache)
 
     def _result(self, result: ToolResult) -> Block:
         block: Block = {"type": "tool_result", "tool_use_id": self._id(result.call_id)}
@@ -193,10 +165,3 @@ def _cached(block: Block, cache: Mapping[str, Any] | None) -> Block:
 
 def _plain(text: str) -> Block:
     return {"type": "text", "media_type": "text/plain", "data": text}
-
-
-def _decoded(data: str) -> str | None:
-    try:
-        return base64.b64decode(data, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return None

@@ -50,7 +50,7 @@ def kind_in(status: int, error: Mapping[str, Any]) -> FailureKind:
     type_, message = str(error.get("type") or ""), str(error.get("message") or "")
     details = error.get("details")
     if isinstance(details, Mapping) and details.get("error_code") in _PARKED:
-        return FailureKind.UNAUTHORIZED
+        return FailureKind.QUOTA_EXHAUSTED
     if status == 413 or (status == 400 and any(words in message for words in _OVER_THE_WINDOW)):
         return FailureKind.CONTEXT_TOO_LONG
     return kind_of(status, str(error.get("code") or ""), type_, message)
@@ -60,7 +60,8 @@ def failure_inside(data: Mapping[str, Any]) -> Failure:
     """The failure behind an error that came inside a 200: an `error` event, or a body of type `error`."""
     error = data.get("error")
     if not isinstance(error, Mapping):
-        return Failure(FailureKind.OVERLOADED, str(error)[:MESSAGE_LIMIT] if error else "the upstream sent an error without words")
+        told = str(error or "the upstream sent an error without words")[:MESSAGE_LIMIT]
+        return Failure(kind_of(500, "", "", told), told)
     status = _STATUS_OF.get(str(error.get("type")), 500)
     message = str(error.get("message") or "")[:MESSAGE_LIMIT]
     return Failure(kind_in(status, error), message or f"the upstream sent `{error.get('type')}` inside its answer")

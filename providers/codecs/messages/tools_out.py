@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers.codecs.conversation import Conversation, Tool, ToolCall
-from providers.codecs.custom_input import CUSTOM_INPUT
+from providers.codecs.custom_input import free_text_schema
 from providers.codecs.messages.blocks_out import BlockWriter
 from providers.codecs.messages.seals import ANTHROPIC
 from providers.codecs.tool_names import flat_name
@@ -40,7 +40,7 @@ def _tool(tool: Tool, writer: BlockWriter) -> dict[str, Any] | None:
     if tool.description:
         written["description"] = tool.description
     if tool.kind == "custom":
-        _as_function(written, tool)
+        written["input_schema"] = free_text_schema(tool)
     else:
         written["input_schema"] = _schema(tool.schema)
         if tool.strict is True:
@@ -55,14 +55,6 @@ def _schema(schema: Mapping[str, Any] | None) -> Mapping[str, Any]:
     if not schema:
         return _ANYTHING
     return schema if "type" in schema else {"type": "object", **schema}
-
-
-def _as_function(written: dict[str, Any], tool: Tool) -> None:
-    """A tool that takes free text becomes one with a single string; a grammar can only be told."""
-    told = (tool.raw or {}).get("format")
-    grammar = told.get("definition") if isinstance(told, Mapping) else None
-    text = {"type": "string", "description": f"Must match this grammar:\n{grammar}"} if isinstance(grammar, str) else {"type": "string"}
-    written["input_schema"] = {"type": "object", "properties": {CUSTOM_INPUT: text}, "required": [CUSTOM_INPUT]}
 
 
 def _choice(conversation: Conversation) -> dict[str, Any] | None:

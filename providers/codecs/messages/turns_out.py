@@ -8,15 +8,18 @@ system message comes behind a user's, and the model answers it. Others' formats 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import dropwhile, takewhile
 from typing import Any, NamedTuple
 
-from providers.codecs.conversation import Part, Role, ToolCall, ToolResult, Turn
+from providers.codecs.conversation import Part, Role, Turn
 from providers.codecs.messages.blocks_out import Block, BlockWriter
+from providers.codecs.turns import NO_OPENING, parted
 
 REMINDER = "<system-reminder>\n{}\n</system-reminder>"
 """How Claude Code itself words what the system has to say in a user's message: the models know it."""
-NO_OPENING = "(The conversation begins with the assistant's message.)"
+
+
+_ROLES = {role: role.value for role in Role}
+"""A member's `value` costs more than the look-up."""
 
 
 class Messages(NamedTuple):
@@ -35,8 +38,9 @@ def write_turns(turns: Sequence[Turn], writer: BlockWriter, *, takes_system_turn
     """`takes_system_turns`: does the model know `role: system` among the messages?"""
     if any(turn.name for turn in turns):
         writer.lose("messages[].name", "Anthropic's messages have no names")
-    system = writer.blocks(part for turn in takewhile(_is_system, turns) for part in turn.parts)
-    groups = _groups(_calls_closed(dropwhile(_is_system, turns)))
+    front, rest = parted(turns)
+    system = writer.blocks(part for turn in front for part in turn.parts)
+    groups = _groups(rest)
     messages: list[dict[str, Any]] = []
     for index, (role, parts) in enumerate(groups):
         blocks = writer.blocks(parts)
@@ -45,32 +49,6 @@ def write_turns(turns: Sequence[Turn], writer: BlockWriter, *, takes_system_turn
         if blocks:
             _add(messages, role, blocks)
     return _opened(system, messages, writer)
-
-
-def _is_system(turn: Turn) -> bool:
-    return turn.role is Role.SYSTEM
-
-
-def _calls_closed(turns: Iterable[Turn]) -> Iterable[Turn]:
-    """System turns between a call and its results wait until the results are there."""
-    open_calls: set[str] = set()
-    held: list[Turn] = []
-    for turn in turns:
-        if turn.role is Role.SYSTEM and open_calls:
-            held.append(turn)
-            continue
-        if turn.role is Role.ASSISTANT:
-            if not open_calls:  # parallel calls may come as several turns
-                yield from held
-                held = []
-            open_calls |= {part.id for part in turn.parts if isinstance(part, ToolCall)}
-        else:
-            open_calls -= {part.call_id for part in turn.parts if isinstance(part, ToolResult)}
-        yield turn
-        if held and not open_calls:
-            yield from held
-            held = []
-    yield from held
 
 
 def _groups(turns: Iterable[Turn]) -> list[_Group]:
@@ -96,11 +74,12 @@ def _reminders(blocks: list[Block], writer: BlockWriter) -> list[Block]:
 
 def _add(messages: list[dict[str, Any]], role: Role, blocks: list[Block]) -> None:
     """A message, or more of the last one where the role is the same (a reminder between two user turns)."""
-    if messages and messages[-1]["role"] == role.value:
+    name = _ROLES[role]
+    if messages and messages[-1]["role"] == name:
         blocks = messages.pop()["content"] + blocks
-    if role is Role.USER and any(block["type"] == "tool_result" for block in blocks):
+    if role is Role.USER and len(blocks) > 1:
         blocks.sort(key=lambda block: block["type"] != "tool_result")
-    messages.append({"role": role.value, "content": blocks})
+    messages.append({"role": name, "content": blocks})
 
 
 def _opened(system: list[Block], messages: list[dict[str, Any]], writer: BlockWriter) -> Messages:
@@ -121,6 +100,6 @@ def _opened(system: list[Block], messages: list[dict[str, Any]], writer: BlockWr
                     messages.pop()
     for message in messages:
         content = message["content"]
-        if len(content) == 1 and content[0].keys() == {"type", "text"}:
+        if len(content) == 1 and len(content[0]) == 2 and content[0]["type"] == "text":
             message["content"] = content[0]["text"]
     return Messages(system, messages)

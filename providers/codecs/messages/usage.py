@@ -20,6 +20,7 @@ def read_usage(usage: object, before: Usage | None = None) -> Usage | None:
         _count(usage.get("cache_creation_input_tokens")) or start.cache_write,
         output := _count(usage.get("output_tokens")) or start.output,
         min(output, _thinking(usage.get("output_tokens_details")) or start.reasoning),
+        cache_write_1h=_hour_long(usage.get("cache_creation")) or start.cache_write_1h,
     )
     return found if found.input or found.output else before
 
@@ -43,6 +44,11 @@ _NOTHING = Usage()
 
 def _count(value: object) -> int:
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+
+
+def _hour_long(written: object) -> int:
+    """Cache writes that live an hour cost more than those of five minutes."""
+    return _count(written.get("ephemeral_1h_input_tokens")) if isinstance(written, Mapping) else 0
 
 
 def _thinking(details: object) -> int:

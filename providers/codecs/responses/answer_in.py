@@ -51,11 +51,14 @@ class AnswerReader:
         # Some servers behind this format send an OpenAI-style error object and no type.
         return self._error(data) if kind is None and data.get("error") else []
 
-    def fail(self, failure: Failure, code: str = "") -> list[Event]:
-        if self._is_over:
-            return []
-        self._is_over = True
-        return [Failed(failure, code)]
+    def fail(self, failed: Failed) -> list[Event]:
+        """The end, in the middle of it. Says nothing where the end has been."""
+        is_news, self._is_over = not self._is_over, True
+        return [failed] if is_news else []
+
+    def finish(self) -> list[Event]:
+        """Nothing: an answer that ended well has said so in an event of its own."""
+        return []
 
     def whole(self, response: Data) -> list[Event]:
         """A whole answer, as the events that a stream of it would have been."""
@@ -64,7 +67,7 @@ class AnswerReader:
     def _error(self, data: Data) -> list[Event]:
         inner = data.get("error")
         error = inner if isinstance(inner, Mapping) else data
-        return self.fail(failure_in(error), text(error.get("code")))
+        return self.fail(Failed(failure_in(error), text(error.get("code"))))
 
     def _start(self, response: object) -> list[Event]:
         if self._has_started or not isinstance(response, Mapping):
@@ -196,8 +199,8 @@ class AnswerReader:
         response = data.get("response")
         error = response.get("error") if isinstance(response, Mapping) else None
         if error is None and isinstance(response, Mapping) and response.get("status") == "cancelled":
-            return self.fail(Failure(FailureKind.OVERLOADED, "the upstream cancelled its answer"), "cancelled")
-        return self.fail(failure_in(error), text(error.get("code")) if isinstance(error, Mapping) else "")
+            return self.fail(Failed(Failure(FailureKind.OVERLOADED, "the upstream cancelled its answer"), "cancelled"))
+        return self.fail(Failed(failure_in(error), text(error.get("code")) if isinstance(error, Mapping) else ""))
 
 
 _EVENTS: Mapping[str, Callable[[AnswerReader, Data], list[Event]]] = {

@@ -14,10 +14,13 @@ _ABOUT_THE_REQUEST = ("invalid_", "image_", "unsupported_", "empty_", "failed_to
 _CODES: Mapping[FailureKind, str] = {
     FailureKind.RATE_LIMITED: "rate_limit_exceeded",
     FailureKind.CONTEXT_TOO_LONG: "context_length_exceeded",
+    FailureKind.REQUEST_TOO_LARGE: "context_length_exceeded",
+    FailureKind.QUOTA_EXHAUSTED: "insufficient_quota",
     FailureKind.BAD_REQUEST: "invalid_prompt",
+    FailureKind.CONTENT_POLICY: "invalid_prompt",
     FailureKind.NOT_FOUND: "model_not_found",
 }
-"""Codex retries after `server_error` and `rate_limit_exceeded`, and stops at the other three (reference/clients.md). It stops at
+"""Codex retries after `server_error` and `rate_limit_exceeded`, and stops at the others (reference/clients.md). It stops at
 `server_is_overloaded` as well, so an overload is told as `server_error`: trying again is right."""
 
 
@@ -34,7 +37,8 @@ def error_member(kind: FailureKind, message: str, donuts_code: str) -> dict[str,
 def failure_in(error: object) -> Failure:
     """The failure behind `response.error`, an `error` event, or the `error` member of a body inside a 200."""
     if not isinstance(error, Mapping):
-        return Failure(FailureKind.OVERLOADED, str(error)[:MESSAGE_LIMIT] if error else "the upstream sent an error without words")
+        told = str(error or "the upstream sent an error without words")[:MESSAGE_LIMIT]
+        return Failure(kind_of(500, "", "", told), told)
     code, type_ = str(error.get("code") or ""), str(error.get("type") or "")
     message = str(error.get("message") or "")[:MESSAGE_LIMIT]
     status = 400 if code.startswith(_ABOUT_THE_REQUEST) or type_ == "invalid_request_error" else 500

@@ -11,7 +11,7 @@ import orjson
 
 from providers.codecs import UntranslatableError
 from providers.codecs.conversation import Opaque, Part, Role, Text, Tool, ToolCall, ToolResult, Turn
-from providers.codecs.members import Data, array, optional_string, string, text, wrong
+from providers.codecs.members import Data, array, optional_string, placed, string, text, wrong
 from providers.codecs.responses.client_tools import CALLS, CLIENT_TOOLS, OUTPUTS
 from providers.codecs.responses.parts_in import read_content, texts_in
 from providers.codecs.responses.seals import OPENAI, unsealed
@@ -48,7 +48,7 @@ class ItemReader:
             for index, item in enumerate(items):  # noqa: B007 - the index is for the errors
                 self._item(item)
         except BadRequestError as error:
-            raise _placed(error, f"input[{index}]") from None
+            raise placed(error, f"input[{index}]") from None
         except UntranslatableError as error:
             where = f"input[{index}]"
             raise UntranslatableError(f"`{where}` {error}", param=where) from None
@@ -158,12 +158,6 @@ _READERS: Mapping[str, Callable[[ItemReader, Data], None]] = {
     "custom_tool_call_output": ItemReader._output,
     "additional_tools": ItemReader._more_tools,
 }
-
-
-def _placed(error: BadRequestError, where: str) -> BadRequestError:
-    """The error with the whole path of its member: readers say where it stands in their item, for paths cost more than reading."""
-    path = f"{where}.{error.param}" if error.param else where
-    return BadRequestError(str(error).replace(f"`{error.param}`", f"`{path}`", 1), path, error.code)
 
 
 def _without_type(arguments: object) -> object:

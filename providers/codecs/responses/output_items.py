@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from providers.codecs.responses.frames import Frames, head_of
 from providers.codecs.responses.seals import encrypted_content
 
 
-class Writing:
+class Writing(ABC):
     """What is being written. `head` is that of its deltas; empty where a delta is not simply handed on (`say`)."""
 
     __slots__ = ("_at", "_frames", "_id", "head", "texts")
@@ -34,10 +35,11 @@ class Writing:
 
     def note(self, event: Annotated | LogProbs | Sealed) -> None:
         """Something about the text so far; most items have no place for it."""
+        del event
 
+    @abstractmethod
     def end(self) -> Item | None:
         """Write the end. Returns the item where it ends with its block: a message may go on with another."""
-        raise NotImplementedError
 
     def _added(self, item: Item) -> None:
         self._frames.add("response.output_item.added", {"output_index": self._at["output_index"], "item": item})

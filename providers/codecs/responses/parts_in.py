@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from providers.codecs.conversation import Audio, Document, Image, Opaque, Part, Refused, Text
-from providers.codecs.members import Data, array, obj, optional_string, string, wrong
+from providers.codecs.members import Data, array, obj, optional_string, placed, string, wrong
 from providers.codecs.responses.seals import OPENAI
+from providers.dialects import BadRequestError
 
 
 def read_content(content: object, where: str) -> tuple[Part, ...]:
@@ -18,52 +19,58 @@ def read_content(content: object, where: str) -> tuple[Part, ...]:
         return ()
     if not isinstance(content, list):
         raise wrong(where, "a string or an array of content parts")
-    return tuple(_part(part, f"{where}[{index}]") for index, part in enumerate(content))
+    parts: list[Part] = []
+    try:
+        for part in content:
+            parts.append(_part(part))  # noqa: PERF401 - how many there are says which one was wrong
+    except BadRequestError as error:
+        raise placed(error, f"{where}[{len(parts)}]") from None
+    return tuple(parts)
 
 
-def _part(part: Any, where: str) -> Part:
+def _part(part: Any) -> Part:
     kind = part.get("type") if isinstance(part, dict) else None
     if not isinstance(kind, str):
-        raise wrong(where, "an object with a `type`")
+        raise wrong("", "an object with a `type`")
     read = _READERS.get(kind)
-    return Opaque(OPENAI, part) if read is None else read(part, where + ".")
+    return Opaque(OPENAI, part) if read is None else read(part)
 
 
-def _text(part: Data, where: str) -> Part:
+def _text(part: Data) -> Part:
     annotations = part.get("annotations")
     if annotations and isinstance(annotations, list):
-        return Text(string(part, "text", where), citations=tuple(annotations), vendor=OPENAI)
-    return Text(string(part, "text", where))
+        return Text(string(part, "text"), citations=tuple(annotations), vendor=OPENAI)
+    return Text(string(part, "text"))
 
 
-def _refusal(part: Data, where: str) -> Part:
-    return Refused(string(part, "refusal", where))
+def _refusal(part: Data) -> Part:
+    return Refused(string(part, "refusal"))
 
 
-def _image(part: Data, where: str) -> Part:
-    url, detail = optional_string(part, "image_url", where), optional_string(part, "detail", where)
+def _image(part: Data) -> Part:
+    url, detail = optional_string(part, "image_url"), optional_string(part, "detail")
     if url is None:
-        return Image(file_id=string(part, "file_id", where), detail=detail)
+        return Image(file_id=string(part, "file_id"), detail=detail)
     data = split_data_url(url)
     return Image(url=url, detail=detail) if data is None else Image(data=data[1], media_type=data[0], detail=detail)
 
 
-def _file(part: Data, where: str) -> Part:
-    name = optional_string(part, "filename", where)
-    if (data := optional_string(part, "file_data", where)) is not None:
+def _file(part: Data) -> Part:
+    name = optional_string(part, "filename")
+    if (data := optional_string(part, "file_data")) is not None:
         media_type, content = split_data_url(data) or (None, data)
         return Document(data=content, media_type=media_type, name=name)
-    if (url := optional_string(part, "file_url", where)) is not None:
+    if (url := optional_string(part, "file_url")) is not None:
         return Document(url=url, name=name)
-    return Document(file_id=string(part, "file_id", where), name=name)
+    return Document(file_id=string(part, "file_id"), name=name)
 
 
-def _audio(part: Data, where: str) -> Part:
-    audio = obj(part, "input_audio", where) or {}
-    return Audio(string(audio, "data", where + "input_audio."), string(audio, "format", where + "input_audio."))
+def _audio(part: Data) -> Part:
+    audio = obj(part, "input_audio") or {}
+    return Audio(string(audio, "data", "input_audio."), string(audio, "format", "input_audio."))
 
 
-_READERS: Mapping[str, Callable[[Data, str], Part]] = {
+_READERS: Mapping[str, Callable[[Data], Part]] = {
     "input_text": _text,
     "output_text": _text,
     "text": _text,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from providers.codecs import UntranslatableError
-from providers.codecs.conversation import Audio, Conversation, Document, Image, Loss, Opaque, Part, Refused, Text
+from providers.codecs.conversation import Audio, Conversation, Document, Image, Opaque, Part, Refused, Text
+from providers.codecs.files import PDF, foreign_file
 from providers.codecs.responses.seals import OPENAI
 
 Item = dict[str, Any]
@@ -19,13 +19,8 @@ class PartWriter:
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
+        self.lose = conversation.lose
         self.is_native = conversation.dialect == "responses"
-
-    def lose(self, what: str, why: str) -> None:
-        """Note a loss, once: an encoder may run again for another replica."""
-        loss = Loss(what, why)
-        if loss not in self._conversation.losses:
-            self._conversation.losses.append(loss)
 
     def given(self, parts: Iterable[Part]) -> list[Item]:
         """What a model is told: a message of the user's or the system's, or a tool's result. Raises UntranslatableError."""
@@ -65,7 +60,7 @@ class PartWriter:
     def opaque(self, part: Opaque) -> Item | None:
         if part.vendor == OPENAI:
             return dict(part.raw)
-        self.lose(str(part.raw.get("type", "an item")), f"only {part.vendor or 'its own vendor'} can read it")
+        self._conversation.lose_item(part)
         return None
 
     def _image(self, image: Image) -> Item:
@@ -89,7 +84,7 @@ class PartWriter:
             written["filename"] = document.name
         if document.data is not None:
             written.setdefault("filename", FILE_NAME)
-            written["file_data"] = f"data:{document.media_type or 'application/pdf'};base64,{document.data}"
+            written["file_data"] = f"data:{document.media_type or PDF};base64,{document.data}"
         elif document.url is not None:
             written["file_url"] = document.url
         else:
@@ -98,5 +93,5 @@ class PartWriter:
 
     def _file(self, file_id: str | None) -> str:
         if file_id is None or self._conversation.dialect not in ("responses", "chat"):
-            raise UntranslatableError(f"`file_id` {file_id} is another vendor's: send the file itself (base64 or URL)", "file_id")
+            raise foreign_file(file_id)
         return file_id

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers.codecs.conversation import Tool, ToolChoice
-from providers.codecs.members import Data, array, string, wrong
+from providers.codecs.members import Data, array, placed, string, wrong
 from providers.codecs.responses.client_tools import as_function, is_client_tool
 from providers.codecs.responses.seals import OPENAI
 from providers.dialects import BadRequestError
@@ -22,28 +22,35 @@ def namespace_of(namespace: str | None) -> str | None:
 def read_tools(tools: list[Any], where: str, namespace: str | None = None) -> list[Tool]:
     """Declarations as tools; those of a namespace stand beside the others."""
     found: list[Tool] = []
-    for index, raw in enumerate(tools):
-        at = f"{where}[{index}]"
-        kind = raw.get("type") if isinstance(raw, dict) else None
-        if not isinstance(kind, str):
-            raise wrong(at, "an object with a `type`")
-        if kind == "namespace":
-            found += read_tools(array(raw, "tools", at + "."), at + ".tools", namespace_of(string(raw, "name", at + ".")))
-        elif kind in ("function", "custom"):
-            found.append(_tool(raw, kind, at + ".", namespace))
-        elif is_client_tool(raw):
-            found.append(as_function(raw))
-        else:
-            found.append(Tool(kind, kind="server", vendor=OPENAI, raw=raw))
+    index = 0
+    try:
+        for index, raw in enumerate(tools):  # noqa: B007 - the index is for the errors
+            _read(raw, namespace, found)
+    except BadRequestError as error:
+        raise placed(error, f"{where}[{index}]") from None
     return found
 
 
-def _tool(raw: Mapping[str, Any], kind: str, where: str, namespace: str | None) -> Tool:
+def _read(raw: Any, namespace: str | None, found: list[Tool]) -> None:
+    kind = raw.get("type") if isinstance(raw, dict) else None
+    if not isinstance(kind, str):
+        raise wrong("", "an object with a `type`")
+    if kind in ("function", "custom"):
+        found.append(_tool(raw, kind, namespace))
+    elif kind == "namespace":
+        found += read_tools(array(raw, "tools"), "tools", namespace_of(string(raw, "name")))
+    elif is_client_tool(raw):
+        found.append(as_function(raw))
+    else:
+        found.append(Tool(kind, kind="server", vendor=OPENAI, raw=raw))
+
+
+def _tool(raw: Mapping[str, Any], kind: str, namespace: str | None) -> Tool:
     schema, strict, description = raw.get("parameters"), raw.get("strict"), raw.get("description")
     if schema is not None and not isinstance(schema, dict):
-        raise wrong(where + "parameters", "a JSON Schema")
+        raise wrong("parameters", "a JSON Schema")
     return Tool(
-        name=string(raw, "name", where),
+        name=string(raw, "name"),
         description=description if isinstance(description, str) else None,
         schema=schema,
         strict=strict if isinstance(strict, bool) else None,
