@@ -61,8 +61,9 @@ class ProviderKind:
     key_env: tuple[str, ...] = ()
     """Environment variables that hold its key, the usual one first."""
     base_url_env: tuple[str, ...] = ()
-    keeps_answers: bool = True
-    """Responses: does it know its earlier answers by their id? What forgets them silently must not be asked to go on from one."""
+    has_all_of_responses: bool = True
+    """Responses: does it know its earlier answers by their id, tools that are no functions, reasoning as input? llama-server forgets the
+    first silently, passes over the second and refuses the third; who is like it is asked for these things in another dialect."""
     is_local: bool = False
     """Does an instance run on this machine unless config says otherwise?"""
     forward_headers: frozenset[bytes] = frozenset()

@@ -256,12 +256,12 @@ class Exchange:
     def _spoken_with(self, upstream: Upstream, ask: Ask) -> str:
         """The dialect of the attempt: the client's where the upstream has it, and not one whose endpoint was not there just now."""
         replica, name = upstream.replica, self._dialect.name
-        is_forgotten = ask.previous_answer_id is not None and not upstream.kind.keeps_answers
-        if name in replica.dialects and not upstream.absent and not is_forgotten:
+        is_beyond = ask.needs_all_of_responses and not upstream.kind.has_all_of_responses
+        if name in replica.dialects and not upstream.absent and not is_beyond:
             return name
         assert isinstance(self._decision, Dispatch)
         demand = self._decision.evidence.demand
-        absent = [*upstream.absent_at(self._gateway.now()), *([name] if is_forgotten else ())]
+        absent = [*upstream.absent_at(self._gateway.now()), *([name] if is_beyond else ())]
         spoken = upstream_dialect(demand, replica, absent) or upstream_dialect(demand, replica)
         assert spoken is not None, "the gate lets nobody pass who is not understood"
         return spoken

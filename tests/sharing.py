@@ -25,6 +25,8 @@ from routing.types import Dispatch, Price, Refusal, Usage
 from tests.playbook import catalog_of, demand_for, replica, router_for
 
 FITS = 37
+REACHED_S = 2.0
+"""After this it is not going to be reached."""
 
 
 def budget(requests: float = FITS, window: Window = Window.HOUR, unit: Unit = Unit.REQUESTS, scope: Scope = Scope.ALL) -> Limits:
@@ -38,22 +40,31 @@ class Worker:
     wall = staticmethod(time.time)
 
     def __init__(
-        self, url: str, limits: Limits | None = None, *, earlier: tuple[Use, ...] = (), lease_s: float = LEASE_S, usd: float = 1.0
+        self,
+        url: str,
+        limits: Limits | None = None,
+        *,
+        earlier: tuple[Use, ...] = (),
+        lease_s: float = LEASE_S,
+        usd: float = 1.0,
+        answer_s: float = 5.0,
     ) -> None:
-        """`usd`: what a million tokens cost."""
+        """`usd`: what a million tokens cost. `answer_s`: how long Redis may take; long, because the machine may be busy otherwise."""
         catalog = catalog_of(replica("a/m", price=Price(input=usd, output=usd)))
         self.router: Router = router_for(catalog, limits=limits or budget())
         self.book = self.router.fleet.headroom
         self.book.epoch.set(self.now(), self.wall())
         replay(self.book, earlier, self.now())
         self.name = secrets.token_hex(6)
-        self.link = RedisLink(url)
+        self.link = RedisLink(url, least_s=answer_s, most_s=answer_s)
         self.shared = SharedState(self.link, self.name, lambda: self.router, self, lease_s)
         self.slowest_s = 0.0
 
     async def __aenter__(self) -> Worker:
         self._task = asyncio.create_task(self.shared.run())
-        await asyncio.sleep(0.2)
+        until = self.now() + REACHED_S
+        while self.shared.is_lost and self.now() < until:
+            await asyncio.sleep(0.01)
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -77,6 +88,11 @@ class Worker:
 
     async def ask_at_once(self, count: int, tokens: int = 100) -> list[Dispatch]:
         return [found for found in await asyncio.gather(*(self.ask(tokens) for _ in range(count))) if found is not None]
+
+    def taken(self) -> int:
+        """Used and held of the first limit by everybody, as far as this worker knows."""
+        counter = next(iter(self.book.counters.values()))
+        return counter.taken(self.now())
 
     def finish(self, dispatch: Dispatch, tokens: int = 100) -> None:
         self.router.observe(AttemptFinished(dispatch.reservation, Usage(input_uncached=tokens)), self.now())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -90,6 +91,24 @@ async def test_who_forgets_is_not_asked_to_go_on(tmp_path: Path) -> None:
             assert not far.requests
             await donut.client.post("/v1/responses", json=RESPONSES)
             assert asked(far) == [b"/responses"], "what it need not remember goes to it as it came"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"tools": [{"type": "custom", "name": "apply_patch"}]},
+        {"input": [{"role": "user", "content": "1+1?"}, {"type": "reasoning", "id": "rs_1", "summary": []}]},
+    ],
+    ids=["a tool that is no function", "reasoning"],
+)
+async def test_who_knows_only_functions_is_asked_in_chat_for_the_rest(more: dict[str, Any], tmp_path: Path) -> None:
+    """llama-server passes over such tools without a word, and refuses such items."""
+    async with ScriptedUpstream(only(b"/v1/chat/completions")) as far:
+        text = config(far.port, "chat, responses").replace("kind: openai", "kind: llamacpp")
+        async with Donut(text, tmp_path) as donut:
+            told = await donut.client.post("/v1/responses", json={**RESPONSES, **more})
+            assert told.json()["output"][-1]["content"][0]["text"] == "Two it is."
+            assert asked(far) == [b"/chat/completions"]
 
 
 async def test_an_endpoint_without_translation(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import random
 from pathlib import Path
@@ -209,10 +210,14 @@ async def test_c2_c3_nothing_stays_reserved_however_it_ends(tmp_path: Path, ends
         await writer.drain()
 
     async with ScriptedUpstream(handle) as upstream, Donut(config_for(upstream.port, more=more), tmp_path) as donut:
+
+        def has_asked(times: int) -> bool:
+            return len(upstream.requests) == times
+
         for number in range(1, 11):
             asking = asyncio.create_task(chat(donut))
             if ends == "cancel":
-                await eventually(lambda wanted=number: len(upstream.requests) == wanted, 5)
+                await eventually(functools.partial(has_asked, number), 5)
                 asking.cancel()
             await asyncio.wait([asking])
         await donut.wait_for_rows(10)

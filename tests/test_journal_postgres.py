@@ -322,7 +322,7 @@ async def test_e1_a_frozen_server_fails_in_bounded_time_and_is_found_again(serve
         with pytest.raises(StoreError, match="does not answer"):
             async with link.connection():
                 pass
-        assert time.monotonic() - began < 8  # 0.3 s of a question and 3 s of a new connection
+        assert time.monotonic() - began < 30  # 0.3 s of a question, 3 s of a new connection, and a busy machine
     finally:
         server.thaw()
     async with link.connection() as connection:

@@ -14,10 +14,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from routing import explain
 from routing.facts import FAILURES, AttemptFailed, AttemptFinished, Fact, Failure, FailureKind, FirstToken, LimitsReported
+from routing.fleet import QUEUE_MOST_S
 from routing.gates.quality_floor import FLOORS
 from routing.headroom.reports import UNSPOKEN_S
 from routing.health import Health
-from routing.plans import PLANS_KEPT
+from routing.plans import PLANS_KEPT, PlanBook
 from routing.pricing import demand_cost_usd
 from routing.router import Router
 from routing.types import (
@@ -43,6 +44,7 @@ from routing.types import (
 from tests.playbook import FACTORS, GATES, catalog_of, demand_for, for_model, replica, router_for, share_left
 
 DIALECTS = ("chat", "completions", "embeddings")
+EMBEDS = int(Capability.EMBEDDINGS)
 PROVIDERS = ("p0", "p1", "p2")
 MODELS = {"m0": ModelTier.MICRO, "m1": ModelTier.MID, "m2": ModelTier.MID, "m3": ModelTier.FRONTIER}
 KNOWN = (
@@ -51,7 +53,7 @@ KNOWN = (
     LogicalModel("m2", MODELS["m2"], quality=0.8),
 )
 POLICY = Policy("p", stages=(Target(TargetKind.MODEL, "m2"), Target(TargetKind.TIER, "mid"), Target(TargetKind.REPLICA, "p0/a")))
-BITS = st.sampled_from([0, int(Capability.TOOLS), int(Capability.TOOLS | Capability.VISION), 31])
+BITS = st.sampled_from([0, int(Capability.TOOLS), int(Capability.TOOLS | Capability.VISION), 31, EMBEDS])
 DEMANDED_BITS = st.sampled_from([0, 0, 0, int(Capability.TOOLS), int(Capability.VISION)])
 
 
@@ -112,15 +114,25 @@ class Standing(NamedTuple):
     is_bound: bool
     """Tried, excluded, not local, another account's, wrong dialect, too dear, rate limited or used up: nothing lifts that."""
     is_doubted: bool
-    """Cannot do it, is too small or too weak, as far as donut knows."""
+    """Cannot do it, is too small, too weak or not made for it, as far as donut knows."""
     is_ill: bool
+    is_crowded: bool = False
+    """Its own queue is too long: asked all the same where the client names it, and where nobody else can answer."""
 
 
 FINE = Standing(False, False, False)
+CROWDED = Standing(False, False, False, True)
 
 
 def of(replicas: list[ModelReplica], **more: Any) -> Router:
     return router_for(catalog_of(*replicas, models=KNOWN, policies={"p": POLICY}), **more)
+
+
+def with_new_rankings(router: Router) -> Router:
+    """The same belief, and nothing kept. A new router over the same fleet would look at its limits again, and closer than steps."""
+    found = copy.deepcopy(router)
+    found._plans = PlanBook(found.catalog, found.fleet, found._judges, found._scoring)
+    return found
 
 
 class RouterMachine(RuleBasedStateMachine):
@@ -163,10 +175,10 @@ class RouterMachine(RuleBasedStateMachine):
         """One decision, held against everything that must be true of it."""
         self.asked_before.append(demand)
         twin = copy.deepcopy(self.router)
-        fresh = of(self.replicas, fleet=copy.deepcopy(self.router.fleet))
+        fresh = with_new_rankings(self.router)
         preview = explain.as_record(self.router.preview(demand, self.now_s, tried))
         assert explain.as_record(fresh.preview(demand, self.now_s, tried)) == preview, "a ranking that was kept is not what a new one is"
-        stages = [{each.id: self.standing(each, demand, tried, tier) for each in stage} for tier, stage in self.stages(demand)]
+        stages = [{each.id: self.standing(each, demand, tried, tier, stage) for each in stage} for tier, stage in self.stages(demand)]
         decision = self.router.decide(demand, self.now_s, tried)
         assert explain.as_record(decision) == preview, "a preview says something else"
         assert explain.as_record(twin.decide(demand, self.now_s, tried)) == preview, "the same question has two answers"
@@ -271,7 +283,9 @@ class RouterMachine(RuleBasedStateMachine):
             return None, [each for each in self.replicas if each.logical_model_id == step.id]
         return ModelTier(step.id), [each for each in self.replicas if each.tier.value == step.id]
 
-    def standing(self, each: ModelReplica, demand: Demand, tried: frozenset[str], tier: ModelTier | None) -> Standing:
+    def standing(
+        self, each: ModelReplica, demand: Demand, tried: frozenset[str], tier: ModelTier | None, stage: list[ModelReplica]
+    ) -> Standing:
         state = self.router.fleet.state(each.id)
         health = state.health
         headroom, until_s = self.told.get(each.id, (1.0, 0.0))
@@ -296,9 +310,12 @@ class RouterMachine(RuleBasedStateMachine):
         is_too_small = each.context_window is not None and tokens > each.context_window
         is_blind = bool(demand.capability_bits & ~each.capability_bits)
         is_weak = each.logical_model_id == "m1" and tier is not None and FLOORS[tier] > 0.2
+        embedders = [other.id for other in stage if other.capability_bits == EMBEDS] if demand.dialect == "embeddings" else []
+        is_made_for_other = bool(embedders) and each.id not in embedders
         is_ejected = health.health is Health.EJECTED and self.now_s < health.ejected_until_s
         is_probed = (health.health is Health.PROBATION or health.limited_until_s > 0.0) and health.probe is not None
-        return Standing(is_bound, is_too_small or is_blind or is_weak, is_ejected or is_probed)
+        is_doubted = is_too_small or is_blind or is_weak or is_made_for_other
+        return Standing(is_bound, is_doubted, is_ejected or is_probed, each.is_local and state.queue_s > QUEUE_MOST_S)
 
     def right(self, decision: Dispatch, stages: list[dict[str, Standing]], named: bool) -> None:
         """The one chosen may be chosen, and panic and doubt are set aside only where nothing better was there."""
@@ -307,13 +324,15 @@ class RouterMachine(RuleBasedStateMachine):
         self.complete(decision, stages[: reached + 1])
         chosen = next(stage[id_] for stage in stages if id_ in stage)
         fine = {key for key, each in stages[reached].items() if each == FINE}
-        doubted = {key for key, each in stages[0].items() if named and each == Standing(False, True, False)}
+        doubted = {key for key, each in stages[0].items() if named and not each.is_bound and not each.is_ill}
+        queues = {key: self.router.fleet.state(key).queue_s for stage in stages for key, each in stage.items() if each == CROWDED}
         assert not chosen.is_bound
         assert set(evidence.candidates) == (fine or doubted or {id_})
         assert id_ in evidence.candidates
-        assert evidence.panic == chosen.is_ill == (not fine and not doubted)
+        assert evidence.panic == chosen.is_ill == (not fine and not doubted and not queues)
         assert named or not chosen.is_doubted
-        assert evidence.panic or any("asked anyway" in note for note in evidence.notes) == chosen.is_doubted
+        assert evidence.panic or any("asked anyway" in note for note in evidence.notes) == (chosen.is_doubted or chosen.is_crowded)
+        assert not chosen.is_crowded or named or evidence.panic or (not fine and queues[id_] <= min(queues.values()) + 1e-6)
         assert (evidence.spilled_from is not None) == (evidence.escalation is not None)
         health = self.router.fleet.state(id_).health
         if health.health is Health.PROBATION and not evidence.panic:

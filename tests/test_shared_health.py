@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 import redis.asyncio
 
+from proxy.shared.redis_link import ANSWER_MOST_S
+from proxy.shared.state import BEAT_S
 from routing.facts import AttemptFailed, AttemptFinished, Failure, FailureKind
 from routing.headroom.limits import NO_LIMITS
 from routing.health import Health
@@ -19,7 +21,9 @@ from tests.sharing import Worker
 from tests.upstreams import eventually
 
 A = "a/m"
-WITHIN_S = 1.0
+WITHIN_S = 10.0
+"""For a machine that is busy with something else. What the requirement says is in the next line."""
+assert 2 * (BEAT_S + 2 * ANSWER_MOST_S) <= 1.0, "one tells with its next beat, the others ask with theirs"
 BROKEN = Failure(FailureKind.OVERLOADED, "503 from the upstream")
 
 

@@ -89,7 +89,7 @@ async def test_c1_of_200_concurrent_requests_37_are_answered_when_37_fit(tmp_pat
         assert len(answered) + len(refused) == 200
         assert all(answer.body.endswith(DONE) for answer in answered)
         assert b"budgets[0]" in refused[0].body
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while await held(url) != {"used": len(answered), "held": 0}:
                 await asyncio.sleep(0.1)
         if any(is_said(donut, "shared_state_lost") for donut in donuts):
@@ -109,16 +109,15 @@ async def test_c2_what_a_killed_worker_held_is_released(tmp_path: Path, url: str
         await eventually(lambda: len(family(donut.process.pid)) == 4, 10)
         await asyncio.sleep(1.0)
         asking = [asyncio.create_task(answer_of(donut)) for _ in range(60)]
-        async with asyncio.timeout(10):
-            while (await held(url))["held"] != 30:
+        async with asyncio.timeout(20):
+            while (await held(url))["held"] < 30:
                 await asyncio.sleep(0.1)
+        before = (await held(url))["held"]
         os.kill(family(donut.process.pid)[1], signal.SIGKILL)
-        async with asyncio.timeout(25):
-            while (await held(url))["held"] == 30:
+        async with asyncio.timeout(40):
+            while (after := (await held(url))["held"]) == before or after != sum(not task.done() for task in asking):
                 await asyncio.sleep(0.2)
-        left = (await held(url))["held"]
-        open_ = sum(not task.done() for task in asking)
-        assert left == open_ < 30
+        assert 0 < after < before
         for task in asking:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
@@ -142,6 +141,6 @@ async def test_e1_with_redis_frozen_every_request_is_answered(tmp_path: Path, se
         assert {answer.status for answer in [*before, *during]} == {200}
         assert "donut_shared_state_lost 1.0" in metrics
         assert lost["why"] == "Redis does not answer"
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while await held(url) != {"used": 60, "held": 0}:
                 await asyncio.sleep(0.1)

@@ -64,6 +64,8 @@ class Ask:
     """Does it carry reasoning that only the account which made it can read?"""
     previous_answer_id: str | None = None
     """Responses: the answer that it goes on from (`previous_response_id`), which only the account that gave it keeps."""
+    needs_all_of_responses: bool = False
+    """Responses: does it use what only OpenAI's own servers are sure to know (`ProviderKind.has_all_of_responses`)?"""
     stream_type: bytes = EVENT_STREAM
     """The content type of a streamed answer as the scanner lets it out: not every client of a dialect asks for events."""
 

@@ -19,6 +19,8 @@ IMAGE_TOKENS = 1000
 FILE_BYTES_PER_TOKEN = 50
 """As for the PDFs of the messages dialect: counted as text, a file would weigh ten times as much."""
 
+_COMMON_ITEMS = (None, "message", "function_call", "function_call_output")
+
 _KEPT_ELSEWHERE = ("previous_response_id", "conversation", "prompt")
 """With one of these the input may be empty: the rest stands at OpenAI."""
 
@@ -43,7 +45,12 @@ def read(data: dict[str, Any], size: int) -> Ask:
         output_tokens_max=_openai.read_count(data, "max_output_tokens"),
         has_sealed_reasoning=seen.has_seals,
         previous_answer_id=previous if isinstance(previous, str) and previous else None,
+        needs_all_of_responses=bool(previous) or seen.has_more_than_calls or _has_more_than_functions(data.get("tools")),
     )
+
+
+def _has_more_than_functions(tools: Any) -> bool:
+    return isinstance(tools, list) and any(isinstance(tool, dict) and tool.get("type") != "function" for tool in tools)
 
 
 def _json_bit(data: dict[str, Any]) -> int:
@@ -59,15 +66,18 @@ class _Seen(NamedTuple):
     has_images: bool
     has_tools: bool
     has_seals: bool
+    has_more_than_calls: bool
+    """Items besides messages, calls of functions and their results?"""
 
 
 def _look_at(items: list[Any]) -> _Seen:
     tokens = size = 0
-    has_images = has_tools = has_seals = False
+    has_images = has_tools = has_seals = has_more = False
     for index, item in enumerate(items):
         if not isinstance(item, dict):
             raise BadRequestError(f"`input[{index}]` must be an object with a type", f"input[{index}]", "invalid_type")
         kind = item.get("type")
+        has_more = has_more or kind not in _COMMON_ITEMS
         if kind in ("reasoning", "compaction"):
             has_seals = has_seals or (bool(item.get("encrypted_content")) and not is_ours(item))
         elif kind == "additional_tools":
@@ -81,7 +91,7 @@ def _look_at(items: list[Any]) -> _Seen:
                 length = _length(part.get("file_data"))
                 tokens += length // FILE_BYTES_PER_TOKEN
                 size += length
-    return _Seen(tokens, size, has_images, has_tools, has_seals)
+    return _Seen(tokens, size, has_images, has_tools, has_seals, has_more)
 
 
 def _parts(item: dict[str, Any]) -> list[dict[str, Any]]:

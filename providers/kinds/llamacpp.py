@@ -30,9 +30,11 @@ KIND = ProviderKind(
     title="llama.cpp",
     classify=classify,
     base_url="http://127.0.0.1:8080/v1",
-    # llama-server has them all; llama-cpp-python and old llamafiles answer 404 to the second and third, and are then spoken to in chat.
-    dialects=("chat", "responses", "messages", "completions", "embeddings"),
-    keeps_answers=False,
+    # Not `responses`, which llama-server has too: in its stream items lack their content_index and change their ids, on which the openai
+    # SDK and OpenCode stop (seen with the sources in llama-cpp-python 0.3.36). Translated from chat both work. llama-cpp-python and old
+    # llamafiles answer 404 to `messages`, and are then spoken to in chat.
+    dialects=("chat", "messages", "completions", "embeddings"),
+    has_all_of_responses=False,
     key_env=("LLAMA_API_KEY",),
     is_local=True,
     docs="the value that llama-server was started with: --api-key",

@@ -12,7 +12,7 @@ KIND = ProviderKind(
     base_url="http://127.0.0.1:11434/v1",
     # responses since 0.13.3 (without memory), messages since 0.14: an older one answers 404, and is then spoken to in chat.
     dialects=("chat", "responses", "messages", "completions", "embeddings"),
-    keeps_answers=False,
+    has_all_of_responses=False,
     # OLLAMA_API_KEY belongs to ollama.com; the server on this machine takes no key and must not be handed that one.
     key_env=(),
     is_local=True,

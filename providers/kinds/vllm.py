@@ -12,7 +12,7 @@ KIND = ProviderKind(
     base_url="http://127.0.0.1:8000/v1",
     # messages since 0.11.1: an older one answers 404, and is then spoken to in chat.
     dialects=("chat", "responses", "messages", "completions", "embeddings"),
-    keeps_answers=False,
+    has_all_of_responses=False,
     key_env=("VLLM_API_KEY",),
     is_local=True,
     docs="the value that vllm was started with: --api-key",

@@ -94,7 +94,7 @@ class Counts:
     # Messages
 
     def note_use(self, now_s: float, wall_s: float) -> None:
-        """Take what was settled since the last time into the buckets of now. Often enough that buckets are right: twice a second."""
+        """Take what was settled since the last time into the buckets of now. Often enough that buckets are right: once per beat."""
         for counter in self._book.counters.values():
             self._note(counter, now_s, wall_s)
         if len(self._seen) > len(self._book.counters) + NEWS_MOST:
@@ -118,8 +118,8 @@ class Counts:
         for known in (self._seen, self._seeds, self._told, self._believed, self._apart):
             for key in [key for key in known if key not in self._book.counters]:
                 del known[key]
-        for known in (self._seeded, self._doubted):
-            known.intersection_update(self._book.counters)
+        self._seeded.intersection_update(self._book.counters)
+        self._doubted.intersection_update(self._book.counters)
 
     def about_everything(self, now_s: float, wall_s: float) -> Asked:
         """A message about the counters of which the store is not up to date, and in turn about those that limit somebody."""

@@ -1,4 +1,4 @@
-"""Who is ejected or rate limited, told to the other workers and learned from them, twice a second. No I/O.
+"""Who is ejected or rate limited, told to the other workers and learned from them with each beat. No I/O.
 
 What is shared is until when, not why it was believed: failures are counted by each process for itself, and each sends its own probe when
 the time is over. A probe that succeeds anywhere takes the entry out, and everybody takes the replica back.

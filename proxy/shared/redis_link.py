@@ -31,11 +31,14 @@ class LinkError(Exception):
 class RedisLink:
     """One call at a time. After a failure the next call makes a new connection."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, least_s: float = ANSWER_LEAST_S, most_s: float = ANSWER_MOST_S) -> None:
+        """`least_s`, `most_s`: between them lies how long an answer may take."""
+        self._least_s = least_s
+        self._most_s = most_s
         self._url = url
         self._client: redis.asyncio.Redis | None = None
         self._scripts: dict[str, Any] = {}
-        self._took_s: deque[float] = deque((ANSWER_MOST_S,), LATEST)
+        self._took_s: deque[float] = deque((most_s,), LATEST)
 
     async def call(self, script: str, key: str, message: bytes) -> Any:
         """Run a script on one key and one argument. Raises LinkError."""
@@ -63,7 +66,7 @@ class RedisLink:
         """Raises TimeoutError when there is no answer in time."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        patience_s = min(ANSWER_MOST_S, max(ANSWER_LEAST_S, PATIENCE * max(self._took_s)))
+        patience_s = min(self._most_s, max(self._least_s, PATIENCE * max(self._took_s)))
         async with asyncio.timeout(None) as limit:
             late = loop.call_later(patience_s, lambda: limit.reschedule(loop.time() + GRACE_S))
             try:

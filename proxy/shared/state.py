@@ -1,7 +1,7 @@
 """What several workers and machines know together: how much of every limit is used and held, and who is ejected or rate limited.
 
 A request waits for the store at most once per attempt, and only where a limit binds it: `admitted` stands between the decision and the
-send. All that wait at the same moment go out in one message. Everything else is told behind their backs, twice a second.
+send. All that wait at the same moment go out in one message. Everything else is told behind their backs, more than twice a second.
 
 While the store does not answer each process counts for itself, from what it knew last, and nobody waits. What it admits in that time may
 exceed a limit together with what the others admit: by at most what was left of it, times the number of the other processes. When the store
@@ -30,8 +30,9 @@ from routing.types import Decision, Dispatch
 
 log = structlog.get_logger("donut.shared")
 
-BEAT_S = 0.5
-"""Between two messages that nobody waits for: what a killed process has not told, and how late the others see what it used."""
+BEAT_S = 0.4
+"""Between two messages that nobody waits for. What one process finds out it tells after one beat at most, and the others ask after another:
+within a second all know. A killed process has not told what it used since its last one."""
 LOST_BEAT_S = 2.0
 """The longest pause between two looks whether a lost store is back: to connect costs a busy process some milliseconds."""
 LEASE_S = 15.0

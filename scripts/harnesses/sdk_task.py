@@ -29,7 +29,7 @@ _PARAMETERS: dict[str, Any] = {
 
 def run(arguments: Mapping[str, Any]) -> str:
     """The tool. The far end's script asks for one harmless command only."""
-    return subprocess.run(["bash", "-c", arguments["command"]], capture_output=True, text=True, check=True, timeout=10).stdout
+    return subprocess.run(["bash", "-c", arguments["command"]], capture_output=True, text=True, check=False, timeout=10).stdout
 
 
 def openai_chat(url: str, prompt: str) -> str:
