@@ -14,7 +14,7 @@ COPY config config
 # An own environment, because it can be copied whole and leaves the build tools behind. Bytecode is written now: at run time nothing is.
 RUN python -m venv /opt/donut \
     && python -m pip wheel --no-cache-dir --no-deps --wheel-dir /wheel . \
-    && /opt/donut/bin/pip install --no-cache-dir /wheel/*.whl \
+    && /opt/donut/bin/pip install --no-cache-dir "$(echo /wheel/*.whl)[postgres,redis]" \
     && /opt/donut/bin/python -m compileall -q /opt/donut/lib
 
 FROM python:3.12-slim

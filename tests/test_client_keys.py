@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import stat
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,12 @@ from config.settings import Settings
 from proxy.auth import KeyRing, stored_digest
 from tests.serving import Donut, config_for, load_text
 from tests.test_budgets_serving import near_and_dear, used
-from tests.upstreams import ScriptedUpstream, saying
+from tests.upstreams import ScriptedUpstream, answer, saying
 
+ANSWER = answer(
+    b'{"choices": [{"message": {"content": "hi"}, "finish_reason": "stop"}], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}',
+    headers=b"content-type: application/json\r\n",
+)
 CHAT: dict[str, Any] = {"model": "test-model", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 10}
 
 
@@ -256,3 +262,19 @@ def test_the_config_s_terms_hold_where_a_name_is_in_both() -> None:
     assert len(clients.ring) == 2
     assert clients.terms["ci"].models == ("a",)
     assert clients.policies == {}
+
+
+async def test_e2_a_journal_that_does_not_answer_turns_no_key_away(tmp_path: Path) -> None:
+    """Keys live in memory: whoever was let in before the database hung is let in while it hangs, and nobody else is."""
+    alice = make(tmp_path, "alice")
+    async with ScriptedUpstream(saying(ANSWER)) as upstream, Donut(config_for(upstream.port), tmp_path) as donut:
+        await until(200, donut, alice)
+        with closing(sqlite3.connect(tmp_path / "donut.db", isolation_level=None)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            for _ in range(3):
+                assert (await donut.client.post("/v1/chat/completions", json=CHAT, headers=alice)).status_code == 200
+            assert (
+                await donut.client.post("/v1/chat/completions", json=CHAT, headers={"authorization": "Bearer sk-no"})
+            ).status_code == 401
+            other.execute("ROLLBACK")
+        await donut.wait_for_rows(3)

@@ -35,7 +35,7 @@ def test_an_ollama() -> None:
     coder = fleet["ollama/qwen3-coder:30b"]
     assert (coder.logical_model_id, coder.tier, coder.is_local, coder.price) == ("qwen3-coder-30b", ModelTier.SMALL, True, FREE)
     assert (coder.context_window, coder.declared) == (32768, False)
-    assert coder.dialects == ("chat", "completions")
+    assert coder.dialects == ("chat", "responses", "messages", "completions")
     small = fleet["ollama/llama3.2:latest"]
     assert (small.logical_model_id, small.tier) == ("llama-3.2-3b", ModelTier.MICRO)
     assert small.context_window is None, "the catalog's window is not the one Ollama will load it with"

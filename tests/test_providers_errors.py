@@ -32,7 +32,7 @@ ROWS = [
     # OpenAI
     (429, error("Rate limit reached. Please try again in 6s.", type="tokens", code="rate_limit_exceeded"), RATE),
     (429, error("Rate limit reached", type="requests", code="rate_limit_exceeded"), RATE),
-    (429, error("Request too large for gpt-6 on tokens per min (TPM): Limit 30000, Requested 90000", code="rate_limit_exceeded"), TOO_LARGE),
+    (429, error("Request too large for gpt-6 on tokens per min (TPM): Limit 3000, Requested 90000", code="rate_limit_exceeded"), TOO_LARGE),
     (429, error("You exceeded your current quota", type="insufficient_quota", code="insufficient_quota"), SPENT),
     (402, error("Payment required"), SPENT),
     (503, error("The engine is currently overloaded, please try again later"), BUSY),

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from routing.headroom.limits import NO_LIMITS
 from scripts.benchmark import decide, translate
 from scripts.benchmark.contestants import CACHE, PREPARE, ROOT, Contestant, UnavailableError
 from scripts.benchmark.report import Figures, Result, as_json, markdown
@@ -201,7 +202,7 @@ def machine() -> dict[str, Any]:
 
 def decisions(json_file: str | None) -> None:
     """The router alone, on whatever core it gets."""
-    figures = [decide.measure(size) for size in decide.SIZES]
+    figures = [decide.measure(size, limits) for size in decide.SIZES for limits in (NO_LIMITS, decide.LIMITS)]
     print(f"One decision, {', '.join(f'{key} {value}' for key, value in machine().items())}\n\n{decide.markdown(figures)}")
     if json_file:
         report = {"machine": machine(), "decide": [each._asdict() for each in figures]}

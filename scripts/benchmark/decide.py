@@ -20,6 +20,8 @@ from config.discovery import discover
 from routing.factors import Factor
 from routing.facts import AttemptFinished, FirstToken
 from routing.gates import Gate
+from routing.headroom.limits import ANY, NO_LIMITS, Limit, Limits, Scope
+from routing.headroom.types import Unit, Window
 from routing.router import Router
 from routing.selectors import Selector
 from routing.types import Catalog, Demand, Dispatch, LogicalModel, ModelReplica, ModelTier, Price, Target, TargetKind, Usage
@@ -36,6 +38,8 @@ class Figures(NamedTuple):
     """Microseconds per call."""
 
     replicas: int
+    limits: int
+    """Per account: tokens in an hour, requests in a minute, money in a month, none of them near its end."""
     factors: int
     decide_p50_us: float
     decide_p99_us: float
@@ -64,13 +68,20 @@ def fleet(size: int, chance: random.Random) -> Catalog:
     return Catalog.build(models, replicas)
 
 
-def measure(size: int, cycles: int = CYCLES, warm_up: int = WARM_UP) -> Figures:
+LIMITS = Limits((
+    Limit(Scope.PROVIDER, ANY, Unit.TOKENS, Window.HOUR, 1e10, "bench"),
+    Limit(Scope.PROVIDER, ANY, Unit.REQUESTS, Window.MINUTE, 1e7, "bench"),
+    Limit(Scope.PROVIDER, ANY, Unit.COST, Window.MONTH, 1e7, "bench"),
+))  # fmt: skip
+
+
+def measure(size: int, limits: Limits = NO_LIMITS, cycles: int = CYCLES, warm_up: int = WARM_UP) -> Figures:
     """Raises nothing; runs for about `cycles` × 50 µs."""
     chance = random.Random(SEED)
     factors = tuple(discover(routing.factors, "FACTOR", Factor).values())
     gates = tuple(discover(routing.gates, "GATE", Gate).values())
     selectors = tuple(discover(routing.selectors, "SELECTOR", Selector).values())
-    router = Router(fleet(size, chance), gates, factors, selectors=selectors)
+    router = Router(fleet(size, chance), gates, factors, selectors=selectors, limits=limits)
     demand = Demand("chat", Target(TargetKind.TIER, "mid"), "mid", input_tokens_estimated=3000, output_tokens_estimated=512)
     open_: deque[Dispatch] = deque()
     decides: list[int] = []
@@ -95,7 +106,7 @@ def measure(size: int, cycles: int = CYCLES, warm_up: int = WARM_UP) -> Figures:
         if cycle >= warm_up:
             decides.append(decided_ns - began_ns)
             rests.append(decided_ns - began_ns + rest_ns)
-    return Figures(size, len(factors), *percentiles(decides), *percentiles(rests))
+    return Figures(size, len(limits.limits), len(factors), *percentiles(decides), *percentiles(rests))
 
 
 def percentiles(nanoseconds: list[int]) -> tuple[float, float]:
@@ -105,9 +116,9 @@ def percentiles(nanoseconds: list[int]) -> tuple[float, float]:
 
 
 def markdown(figures: list[Figures]) -> str:
-    lines = ["| replicas | factors | decide p50 | decide p99 | decide + observe p50 | p99 |", "|---|---|---|---|---|---|"]
+    lines = ["| replicas | limits | factors | decide p50 | decide p99 | decide + observe p50 | p99 |", "|---|---|---|---|---|---|---|"]
     lines += [
-        f"| {each.replicas} | {each.factors} | {each.decide_p50_us} µs | {each.decide_p99_us} µs "
+        f"| {each.replicas} | {each.limits} | {each.factors} | {each.decide_p50_us} µs | {each.decide_p99_us} µs "
         f"| {each.cycle_p50_us} µs | {each.cycle_p99_us} µs |"
         for each in figures
     ]
