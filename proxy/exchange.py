@@ -30,9 +30,9 @@ from proxy.harness import HARNESSES
 from proxy.harnesses._manners import retry_headers
 from proxy.headers import header_text, to_client
 from proxy.journal.records import ExchangeRecord, Status
-from proxy.keepalive import keepalive_of, speak_by_s
 from proxy.relay import Relay
 from proxy.serving import OnDisconnect, Upstream
+from proxy.silence import Silence, silence_of
 from proxy.steering import Steering
 from proxy.translation import HoldingRelay, Source, Translation, translate, with_losses
 from routing import explain
@@ -47,8 +47,6 @@ log = structlog.get_logger("donut.exchange")
 PASSED_THROUGH = frozenset({FailureKind.BAD_REQUEST, FailureKind.CONTENT_POLICY, FailureKind.CONTEXT_TOO_LONG, FailureKind.NOT_FOUND})
 
 NO_PROMPT: tuple[bytes, dict[str, Any]] = (b"", {})
-
-OPENING: Headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
 
 GONE = Failure(FailureKind.CLIENT_GONE, "the client left")
 STOPPING = Failure(FailureKind.CLIENT_GONE, "donut was stopped in the middle of the answer")
@@ -68,11 +66,9 @@ class Exchange:
     _deadline = 0
     """The ticket of the deadline while it runs."""
     _deadline_s = 0.0
-    _opening = 0
-    """The ticket of the moment when the client must have seen the head of an answer, where its patience is short."""
     _is_too_late = False
-    _keepalive = 0
-    """The ticket of the signs of life while the stream may need them."""
+    _silence: Silence | None = None
+    """Of a stream whose client a sign of life helps."""
     _is_draining = False
     _is_debug = False
     _checkpoint: str | None = None
@@ -114,7 +110,7 @@ class Exchange:
         finally:
             self._downstream.connection.watch(None)
             self._gateway.deadlines.stop(self._deadline)
-            self._stay_quiet()
+            self._end_silence()
             self._gateway.in_flight -= 1
             self._gateway.draining -= self._is_draining
             self._finish()
@@ -153,8 +149,8 @@ class Exchange:
         self._note_demand(demand)
         self._deadline_s = steering.deadline_s or self._serving.limits.deadline_s
         self._deadline = self._gateway.deadlines.start(self._deadline_s, self._deadline_passed)
-        if ask.stream:
-            self._open_in_time(ask)
+        if ask.stream and ask.stream_type is EVENT_STREAM:
+            self._begin_silence(demand.harness)
         # Kept in one place until the commit and no longer: a thousand open streams must not hold a thousand prompts.
         self._prompt = (body, data)
         del body, data, request
@@ -286,41 +282,27 @@ class Exchange:
         self._gateway.deadlines.stop(self._deadline)
         self._prompt = NO_PROMPT
         self._attempt.committed(is_stream=self.record.stream)
-        if self.record.stream and not self._keepalive:
-            self._keep_alive()
+        if self._silence is not None:
+            self._silence.watch()
         return self._beside_own(to_client(answer.headers) if self._translation is None else self._translation.headers)
 
     # Silence
 
-    def _open_in_time(self, ask: Ask) -> None:
-        """Some harnesses give up when no head of an answer has come; those get one before."""
-        limit_s = speak_by_s(self.record.harness or "")
-        if limit_s is not None and limit_s < self._deadline_s and self._serving.limits.keepalive_s > 0 and ask.stream_type is EVENT_STREAM:
-            self._opening = self._gateway.deadlines.start(limit_s, self._open)
+    def _begin_silence(self, harness: str) -> None:
+        after_s, may_speak = self._serving.limits.keepalive_s, self._is_between_events
+        silence = silence_of(self._gateway, self._downstream, self._dialect.name, harness, after_s=after_s, may_speak=may_speak)
+        if silence is not None:
+            silence.open_in_time(harness, self._deadline_s, self._names)
+            self._silence = silence
 
-    def _open(self) -> None:
-        """Called by the sweep: nobody has answered yet, and the harness's patience is nearly over."""
-        sign = keepalive_of(self._dialect.name, self.record.harness or "")
-        if sign is None or self._downstream.has_started or self._is_client_gone:
-            return
-        self._downstream.open_stream([*OPENING, *self._names()], sign)
-        if self._downstream.is_open:
-            self._keep_alive()
-
-    def _keep_alive(self) -> None:
-        sign, after_s = keepalive_of(self._dialect.name, self.record.harness or ""), self._serving.limits.keepalive_s
-        if sign is not None and after_s > 0:
-            self._keepalive = self._gateway.keepalives.start(self._downstream, sign, after_s, self._may_speak)
-
-    def _may_speak(self) -> bool:
-        if not self._downstream.has_started:
-            return True
+    def _is_between_events(self) -> bool:
         relay = self._attempt.relay if self._attempt is not None else None
         return relay is not None and relay.is_between_events
 
-    def _stay_quiet(self) -> None:
-        self._gateway.deadlines.stop(self._opening)
-        self._gateway.keepalives.stop(self._keepalive)
+    def _end_silence(self) -> None:
+        if self._silence is not None:
+            self._silence.end()
+            self._silence = None
 
     # Leaving
 
@@ -403,7 +385,7 @@ class Exchange:
 
     async def _end_with(self, reply: ErrorReply) -> None:
         """An error, wherever the answer stands: as the answer, as the stream's last event, or as a connection that breaks off."""
-        self._stay_quiet()
+        self._end_silence()
         if not self._downstream.has_started and not self._downstream.is_open:
             await self._send_error(reply)
         elif self.record.stream:

@@ -26,6 +26,7 @@ A running server is asked (with the key in $DONUT_KEY, if it wants one); it tell
 \b
 Examples:
   donut headroom
+  donut headroom --url http://127.0.0.1:9000
   donut headroom --json | jq '.data[] | select(.share < 0.2)'
   donut headroom --json | jq '.replicas[] | {id, share}'
 
@@ -52,10 +53,10 @@ WARN_BELOW, ALARM_BELOW = 0.5, 0.2
 
 @click.command("headroom", help=HELP)
 @click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="The server's config file.")
+@click.option("--url", metavar="URL", help="Where donut listens, without /v1, if not where the config says.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for programs.")
-def headroom(config_file: Path | None, as_json: bool) -> None:
-    settings = load_config(config_path(config_file, os.environ), os.environ).settings
-    url = base_url(settings)
+def headroom(config_file: Path | None, url: str | None, as_json: bool) -> None:
+    url = (url or base_url(load_config(config_path(config_file, os.environ), os.environ).settings)).rstrip("/")
     status, answer = get(f"{url}/api/headroom", os.environ.get("DONUT_KEY"))
     if status in (401, 403):
         raise click.ClickException(f"the server at {url} wants a key: export DONUT_KEY=… (one of server.api_keys, or of `donut keys add`)")

@@ -99,8 +99,17 @@ def error_body(reply: ErrorReply) -> bytes:
 
 
 def error_events(reply: ErrorReply) -> bytes:
-    """One error event. Nothing follows it: clients stop there, and a `message_stop` would pass a broken answer off as a whole one."""
-    return b"event: error\ndata: " + error_body(reply) + b"\n\n"
+    """One error event. Nothing follows it: clients stop there, and a `message_stop` would pass a broken answer off as a whole one.
+
+    What may go well the next time is an `overloaded_error`, the one that Anthropic sends in the middle of a stream: OpenCode 1.18.33 tries
+    again after it and gives up after an `api_error` (`scripts/clients --faults`); Claude Code tries again after either.
+    """
+    status = OVERLOADED if reply.status in _TRANSIENT else reply.status
+    return b"event: error\ndata: " + orjson.dumps(error_object(status, reply.code, reply.message)) + b"\n\n"
+
+
+OVERLOADED = 529
+_TRANSIENT = (502, 503, 504)
 
 
 END_EVENTS = b""

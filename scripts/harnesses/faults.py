@@ -46,7 +46,11 @@ TRIALS: Mapping[str, Trial] = {
     "500": Trial(Fault(Failing.STATUS, 500), Reaction.FINISHES),
     "529": Trial(Fault(Failing.STATUS, 529), Reaction.FINISHES),
     "overloaded-in-200": Trial(Fault(Failing.BROKEN), Reaction.FINISHES),
-    "overloaded-late": Trial(Fault(Failing.BROKEN, is_late=True), Reaction.FINISHES, instead=_NO_RETRY),
+    # The upstream's own event goes through as it is, so each does what it does with its vendor: Codex stops at `server_is_overloaded`, Qwen
+    # Code waits for a minute before it tries again.
+    "overloaded-late": Trial(
+        Fault(Failing.BROKEN, is_late=True), Reaction.FINISHES, limit_s=150, instead={**_NO_RETRY, "codex": Reaction.HONEST}
+    ),
     "cut": Trial(Fault(Failing.CUT), Reaction.FINISHES),
     "cut-late": Trial(Fault(Failing.CUT, is_late=True), Reaction.FINISHES, instead={**_NO_RETRY, "gemini": Reaction.HONEST}),
     "truncated-late": Trial(Fault(Failing.TRUNCATED, is_late=True), Reaction.FINISHES, instead={**_NO_RETRY, "gemini": Reaction.HONEST}),
