@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from routing.facts import AttemptFailed, Failure, FailureKind
-from routing.types import Capability, Dispatch, LogicalModel, ModelTier, Refusal, RejectReason, UseCase
+from routing.types import Capability, Dispatch, LocalPreference, LogicalModel, ModelTier, Refusal, RejectReason, UseCase
 from tests.playbook import catalog_of, demand_for, for_replica, for_tier, replica, router_for
 from tests.serving import Donut
 
@@ -52,6 +56,16 @@ def test_it_is_asked_where_nobody_is_made_for_it_and_where_it_is_named() -> None
     for decision in (alone, named):
         assert isinstance(decision, Dispatch)
         assert decision.replica.id == CHAT.id
+
+
+@pytest.mark.parametrize(
+    "more", [{"models_allowed": ("chat",)}, {"excluded_providers": frozenset({"other"})}, {"local_preference": LocalPreference.DISABLED}]
+)
+def test_who_may_not_be_asked_keeps_nobody_out(more: dict[str, Any]) -> None:
+    barred = replace(EMBEDDER, id="other/vectors", provider_id="other", is_local=True)
+    decision = router_for(catalog_of(CHAT, barred, models=KNOWN)).preview(EMBEDDING._replace(**more), 0.0)
+    assert isinstance(decision, Dispatch)
+    assert decision.replica.id == CHAT.id
 
 
 def test_chat_is_not_its_business() -> None:

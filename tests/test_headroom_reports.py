@@ -47,6 +47,14 @@ def test_a_token_bucket_refills_and_a_fixed_window_does_not() -> None:
     assert taken(TOKENS).left(NOW_S + 30) == 5000
 
 
+def test_a_reload_sees_of_a_token_bucket_what_is_in_it_and_not_what_was_in_it_at_the_beginning_of_time() -> None:
+    catalog = catalog_of(replica("a"))
+    before = router_for(catalog)
+    before.observe(LimitsReported("a", (TOKENS._replace(resets_in_s=30.0),)), NOW_S)
+    after = router_for(catalog, fleet=before.fleet)
+    assert after.fleet.state("a").headroom == 0.5
+
+
 def test_nothing_left_is_believed_until_the_reset_and_for_an_hour_at_most() -> None:
     week = taken(PLAN._replace(left_share=0.0, resets_in_s=5 * 86_400.0))
     assert week.ends_s == NOW_S + BELIEVED_S

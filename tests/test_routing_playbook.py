@@ -113,14 +113,7 @@ class TestEjection:
     def test_at_once_where_trying_again_can_not_help(self, kind: FailureKind) -> None:
         play = repeated(1, [*A, Failed("a", kind)], Playbook("a", "b"))
         assert (
-            play
-            >> Waited(AT_ONCE[kind] - 0.1)
-            >> Asked()
-            << Dispatched("b")
-            >> Finished("b")
-            >> Waited(0.1)
-            >> Asked()
-            << Dispatched("a")
+            play >> Waited(AT_ONCE[kind] - 0.1) >> Asked() << Dispatched("b") >> Finished("b") >> Waited(0.1) >> Asked() << Dispatched("a")
         )
 
     @pytest.mark.parametrize("kind", BLAMELESS)

@@ -293,18 +293,10 @@ class RouterMachine(RuleBasedStateMachine):
         health = state.health
         headroom, until_s = self.told.get(each.id, (1.0, 0.0))
         is_used_up = headroom == 0.0 and self.now_s < until_s
-        wrong_place = {
-            LocalPreference.REQUIRED: not each.is_local,
-            LocalPreference.DISABLED: each.is_local,
-            LocalPreference.PREFERRED: False,
-        }[demand.local_preference]
         cost = demand_cost_usd(demand, each.price)
         is_bound = (
             each.id in tried
-            or each.provider_id in demand.excluded_providers
-            or demand.made_by not in (None, each.provider_id)
-            or wrong_place
-            or demand.dialect not in each.dialects
+            or self.is_barred(each, demand)
             or (demand.max_cost_usd is not None and (cost is None or cost > demand.max_cost_usd))
             or self.now_s < health.limited_until_s
             or is_used_up
@@ -313,13 +305,27 @@ class RouterMachine(RuleBasedStateMachine):
         is_too_small = each.context_window is not None and tokens > each.context_window
         is_blind = bool(demand.capability_bits & ~each.capability_bits)
         is_weak = each.logical_model_id == "m1" and tier is not None and FLOORS[tier] > 0.2
-        embedders = [other.id for other in stage if other.capability_bits == EMBEDS] if demand.dialect == "embeddings" else []
-        is_made_for_other = bool(embedders) and each.id not in embedders
+        has_embedder = any(other.capability_bits == EMBEDS and not self.is_barred(other, demand) for other in stage)
+        is_made_for_other = demand.dialect == "embeddings" and has_embedder and each.capability_bits != EMBEDS
         is_ejected = health.health is Health.EJECTED and self.now_s < health.ejected_until_s
         is_probed = (health.health is Health.PROBATION or health.limited_until_s > 0.0) and health.probe is not None
         is_doubted = is_too_small or is_blind or is_weak or is_made_for_other
         queue_s = state.queue_s if each.is_local and state.queue_s > QUEUE_MOST_S else 0.0
         return Standing(is_bound, is_doubted, is_ejected or is_probed, queue_s)
+
+    def is_barred(self, each: ModelReplica, demand: Demand) -> bool:
+        """By what the client asked for, whatever happens."""
+        wrong_place = {
+            LocalPreference.REQUIRED: not each.is_local,
+            LocalPreference.DISABLED: each.is_local,
+            LocalPreference.PREFERRED: False,
+        }[demand.local_preference]
+        return (
+            wrong_place
+            or each.provider_id in demand.excluded_providers
+            or demand.made_by not in (None, each.provider_id)
+            or demand.dialect not in each.dialects
+        )
 
     def right(self, decision: Dispatch, stages: list[dict[str, Standing]], named: bool) -> None:
         """The one chosen may be chosen, and panic and doubt are set aside only where nothing better was there."""

@@ -83,6 +83,8 @@ class Book:
         self._holds: dict[int, Hold] = {}
         """In the order in which they expire."""
         self._lapsed: dict[int, Hold] = {}
+        self._told_s = 0.0
+        """As of when the newest report and the newest tick are: a reload knows no time of its own."""
 
     # Set up
 
@@ -104,7 +106,7 @@ class Book:
         for replica in replicas:
             self._serve(replica)
         self.is_watching = bool(limits.limits or self._holds) or any(place.is_bound for place in self.places.values())
-        self._look_around(self.places.values(), 0.0)
+        self._look_around(self.places.values(), self._told_s)
 
     def _serve(self, replica: ModelReplica) -> None:
         place = self.place(replica.id)
@@ -223,6 +225,7 @@ class Book:
     def report(self, replica_id: str, limits: Iterable[ReportedLimit], now_s: float) -> None:
         """What a provider said with an answer of `replica_id`."""
         place = self.place(replica_id)
+        self._told_s = now_s
         ours = theirs = False
         for limit in limits:
             is_accounts = limit.scope is ReportedScope.ACCOUNT
@@ -242,6 +245,7 @@ class Book:
 
     def advance(self, now_s: float) -> None:
         """Let time pass: holds expire, windows give back. Once per tick."""
+        self._told_s = now_s
         while self._holds:
             number, hold = next(iter(self._holds.items()))
             if now_s < hold.expires_s:
