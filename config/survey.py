@@ -17,7 +17,7 @@ from config.provider_settings import ProviderSettings
 from config.settings import Settings
 from config.sources import Source
 from providers.local.found import Found
-from providers.local.probe import Endpoint, discover
+from providers.local.probe import TIMEOUT_S, Endpoint, discover
 from providers.loopback import is_loopback
 from providers.ports import ProviderKind
 from providers.sim.fleet import SCHEME
@@ -55,9 +55,12 @@ async def survey(
     kinds: Mapping[str, ProviderKind],
     catalog: ShippedCatalog,
     ports: Sequence[Endpoint] | None = None,
+    *,
+    timeout_s: float = TIMEOUT_S,
 ) -> Survey:
-    """Look where `settings.discovery` allows. `ports` replaces the usual ones. A second or so, mostly waiting."""
-    found = tuple(await discover(ports, environ=environ)) if settings.discovery.local else ()
+    """Look where `settings.discovery` allows. `ports` replaces the usual ones, `timeout_s` how long each may take. A second or so, mostly
+    waiting."""
+    found = tuple(await discover(ports, timeout_s, environ)) if settings.discovery.local else ()
     wants_keys = settings.discovery.environment
     accounts = tuple(providers_from_environment(environ, kinds, settings.server.port)) if wants_keys else ()
     unlisted: list[str] = []

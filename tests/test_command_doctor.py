@@ -173,7 +173,7 @@ async def test_local_servers_are_listed_by_port() -> None:
         ScriptedUpstream(serving(OLLAMA)) as ollama,
     ):
         ports = [(HOST, server.port) for server in (good, locked, empty, ollama)]
-        seen = await survey(Settings(), {}, load_kinds(), load_catalog(), ports)
+        seen = await survey(Settings(), {}, load_kinds(), load_catalog(), ports, timeout_s=10)
         assert methods(good) == {b"GET"}
     by_port = {finding.name: finding for finding in check_local(seen, Settings())}
     assert by_port[f"port {good.port}"].state == "ok"
