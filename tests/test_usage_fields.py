@@ -68,5 +68,6 @@ def test_a6_the_end_of_a_stream(dialect: str) -> None:
 @pytest.mark.parametrize("dialect", sorted(FIELDS))
 def test_a6_also_where_the_upstream_reported_none(dialect: str) -> None:
     silent: list[Event] = [event for event in ANSWER if not isinstance(event, UsageSeen)]
-    for usage in usages(CODECS[dialect].encode_answer(silent, FRAME)):
-        assert missing(FIELDS[dialect], usage) == []
+    found = usages(CODECS[dialect].encode_answer(silent, FRAME))
+    assert len(found) == (dialect != "gemini"), "Google's format may go without"
+    assert all(missing(FIELDS[dialect], usage) == [] for usage in found)

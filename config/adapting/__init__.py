@@ -7,6 +7,7 @@ stops donut.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +46,8 @@ class Host:
     """Donut's own, beside the journal."""
 
 
-class Worker:
-    """One connection to an outside system. Subclasses do something in `run`, in `finished`, or in both."""
+class Worker(ABC):
+    """One connection to an outside system. Subclasses work in `run`; some also take what `finished` hands them."""
 
     is_alone = False
     """Must only one of several processes do this? Who reads what is given once, or writes one file for all."""
@@ -57,12 +58,13 @@ class Worker:
         self.problem: str | None = None
         """What is wrong now, in words; None when all is well."""
 
+    @abstractmethod
     async def run(self) -> None:
         """Work until cancelled, and then hand over what is left."""
-        raise NotImplementedError
 
     def finished(self, records: Sequence[ExchangeRecord]) -> None:
         """These exchanges have ended. Called behind the journal's queue, on the loop's thread; must not raise nor wait."""
+        del records
 
     async def opinion(self, question: Question) -> Opinion | None:
         """What it would choose; None of a system that chooses nothing. Raises NoOpinionError, in time."""

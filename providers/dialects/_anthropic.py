@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,10 +11,10 @@ from providers.codecs.messages.failures import error_object, failure_inside
 from providers.codecs.messages.usage import read_usage
 from providers.dialects import AnswerFacts, ErrorReply
 from providers.dialects._scanning import EventScanner
+from providers.dialects._tail import usage_in_tail
 from routing.calibration import tokens_from_bytes
 from routing.facts import Failure, FailureKind
 
-_USAGE_TAIL = re.compile(rb'"usage"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
 _GROWS = frozenset({"text", "thinking"})
 """Blocks that begin empty; every other kind is something to act on from its start."""
 
@@ -80,12 +79,7 @@ def read_answer(body: bytes) -> AnswerFacts:
 
 def read_large_answer(tail: bytes, size: int) -> AnswerFacts:
     """Facts of an answer of which only the end was kept: usage is its last member, or near enough."""
-    found: list[bytes] = _USAGE_TAIL.findall(tail)
-    try:
-        usage = read_usage(orjson.loads(found[-1])) if found else None
-    except orjson.JSONDecodeError:
-        usage = None
-    return AnswerFacts(usage, tokens_from_bytes(size))
+    return AnswerFacts(usage_in_tail(tail, read_usage), tokens_from_bytes(size))
 
 
 def _size(block: object) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,10 +13,11 @@ from providers.codecs.gemini.framing import Framer
 from providers.codecs.gemini.usage import read_usage
 from providers.dialects import AnswerFacts, ErrorReply
 from providers.dialects._scanning import EventScanner
+from providers.dialects._tail import usage_in_tail, usage_pattern
 from routing.calibration import tokens_from_bytes
 from routing.facts import Failure, FailureKind
 
-_USAGE_TAIL = re.compile(rb'"usageMetadata"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
+_USAGE_TAIL = usage_pattern(b"usageMetadata")
 
 
 class GeminiScanner(EventScanner):
@@ -114,12 +114,7 @@ def read_answer(body: bytes) -> AnswerFacts:
 
 def read_large_answer(tail: bytes, size: int) -> AnswerFacts:
     """Facts of an answer of which only the end was kept: usage stands behind the candidates."""
-    found: list[bytes] = _USAGE_TAIL.findall(tail)
-    try:
-        usage = read_usage(orjson.loads(found[-1])) if found else None
-    except orjson.JSONDecodeError:
-        usage = None
-    return AnswerFacts(usage, tokens_from_bytes(size))
+    return AnswerFacts(usage_in_tail(tail, read_usage, _USAGE_TAIL), tokens_from_bytes(size))
 
 
 def _size(candidate: object) -> int:

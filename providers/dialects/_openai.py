@@ -10,7 +10,7 @@ import orjson
 
 from providers import sse
 from providers.codecs.chat import failures, usage
-from providers.dialects import AnswerFacts, Ask, BadRequestError, ErrorReply
+from providers.dialects import AnswerFacts, Ask, BadRequestError, ErrorReply, _tail
 from routing.calibration import tokens_from_bytes
 from routing.facts import Failure, FailureKind
 from routing.types import Usage
@@ -19,7 +19,6 @@ read_usage, failure_in = usage.read_usage, failures.failure_in
 
 END_EVENTS = b"data: [DONE]\n\n"
 
-_USAGE_TAIL = re.compile(rb'"usage"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
 _USAGE_OBJECT = re.compile(rb'"usage"\s*:\s*\{')
 
 
@@ -114,13 +113,7 @@ def read_large_answer(tail: bytes, size: int) -> AnswerFacts:
 
 def usage_in_tail(tail: bytes) -> Usage | None:
     """Usage from the last bytes of a large answer."""
-    found: list[bytes] = _USAGE_TAIL.findall(tail)
-    if not found:
-        return None
-    try:
-        return read_usage(orjson.loads(found[-1]))
-    except orjson.JSONDecodeError:
-        return None
+    return _tail.usage_in_tail(tail, read_usage)
 
 
 class ChoiceScanner:

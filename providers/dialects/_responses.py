@@ -11,10 +11,10 @@ from providers.codecs.responses.failures import error_member, failure_in
 from providers.codecs.responses.usage import read_usage
 from providers.dialects import AnswerFacts, ErrorReply
 from providers.dialects._scanning import EventScanner
+from providers.dialects._tail import usage_in_tail
 from routing.calibration import tokens_from_bytes
 from routing.facts import Failure, FailureKind
 
-_USAGE_TAIL = re.compile(rb'"usage"\s*:\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\})')
 _NUMBER = re.compile(rb'"sequence_number"\s*:\s*(\d{1,15})')
 """Stands in no text: inside JSON strings quotes are escaped."""
 _ENDS = frozenset({"response.completed", "response.incomplete"})
@@ -150,12 +150,7 @@ def read_answer(body: bytes) -> AnswerFacts:
 
 def read_large_answer(tail: bytes, size: int) -> AnswerFacts:
     """Facts of an answer of which only the end was kept: usage stands near enough to it."""
-    found: list[bytes] = _USAGE_TAIL.findall(tail)
-    try:
-        usage = read_usage(orjson.loads(found[-1])) if found else None
-    except orjson.JSONDecodeError:
-        usage = None
-    return AnswerFacts(usage, tokens_from_bytes(size))
+    return AnswerFacts(usage_in_tail(tail, read_usage), tokens_from_bytes(size))
 
 
 def _size(item: object) -> int:
