@@ -46,5 +46,9 @@ class Calibration:
 def _towards(ratio: float, estimated: int, reported: int) -> float:
     if estimated <= 0 or reported <= 0:
         return ratio
-    seen = min(RATIO_MAX, max(RATIO_MIN, reported / estimated))
+    seen = reported / estimated
+    if seen > RATIO_MAX:
+        seen = RATIO_MAX
+    elif seen < RATIO_MIN:
+        seen = RATIO_MIN
     return ratio + SMOOTHING * (seen - ratio)

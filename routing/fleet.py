@@ -198,6 +198,9 @@ class Reservation(NamedTuple):
     demand: Demand
     sent_s: float
     errand: Errand
+    state: ReplicaState
+    """Of the replica."""
+    is_local: bool
 
 
 class Fleet:
@@ -205,6 +208,9 @@ class Fleet:
         """`input_ratios`: logical model id → reported ÷ estimated input tokens, as an earlier process learned them."""
         self.affinity = affinity if affinity is not None else Affinity()
         self.changes = ChangeLog()
+        """Whose state is another."""
+        self.loads = ChangeLog()
+        """Who has more or fewer attempts in flight."""
         self.retries = RetryWindow()
         self.headroom = Book(Sizing(input_ratios))
         self.twins = Twins()
@@ -217,7 +223,8 @@ class Fleet:
         self._next_reservation = 1
         self._fading: set[str] = set()
         self._tick = 0
-        self._next_tick_s = TICK_S
+        self.next_tick_s = TICK_S
+        """Before this moment there is nothing to `advance`."""
 
     def state(self, replica_id: str) -> ReplicaState:
         found = self._states.get(replica_id)
@@ -241,11 +248,11 @@ class Fleet:
 
     def advance(self, now_s: float) -> None:
         """Let time pass. Cheap within a tick."""
-        if now_s < self._next_tick_s:
+        if now_s < self.next_tick_s:
             return
         tick = int(now_s // TICK_S)
         seconds = (tick - self._tick) * TICK_S
-        self._tick, self._next_tick_s = tick, (tick + 1) * TICK_S
+        self._tick, self.next_tick_s = tick, (tick + 1) * TICK_S
         for id_ in sorted(self._fading):
             if not self._states[id_].age(seconds, now_s):
                 self._fading.discard(id_)
@@ -269,8 +276,11 @@ class Fleet:
 
         A rate limit counts until the next success, even when its time is over: that is only slower.
         """
-        state = self._states[replica_id]
         self.changes.add(replica_id)
+        self.judge_health(replica_id, self._states[replica_id])
+
+    def judge_health(self, replica_id: str, state: ReplicaState) -> None:
+        """Keep `unwell` true."""
         health = state.health
         if health.health is Health.HEALTHY and not health.limited_until_s and state.queue_s <= QUEUE_MOST_S:
             self.unwell.discard(replica_id)
@@ -292,21 +302,26 @@ class Fleet:
         self._next_reservation = number + 1
         tokens = demand.input_tokens_estimated + demand.output_tokens_estimated
         replica_id = replica.id
-        self._open[number] = Reservation(replica_id, replica.logical_model_id, tokens, demand, now_s, errand)
-        state = self.state(replica_id)
+        state = self._states.get(replica_id) or self.state(replica_id)
+        self._open[number] = Reservation(replica_id, replica.logical_model_id, tokens, demand, now_s, errand, state, replica.is_local)
         state.in_flight += 1
         state.waiting += 1
         state.tokens_reserved += tokens
         state.recent += 1.0
-        if errand.is_alone:
+        if errand is not Errand.PLAIN and errand.is_alone:
             state.health.probe = number
-        if state.queue_s > QUEUE_MOST_S:
+        if state.turn_s_ewma is not None and state.queue_s > QUEUE_MOST_S:
             self.unwell.add(replica_id)
         if self.headroom.is_watching:
             self.headroom.hold(number, replica, demand, now_s)
             self._take_standings()
-        self.changes.add(replica_id)
+        self._note_load(replica_id, is_local=replica.is_local)
         return number
+
+    def _note_load(self, replica_id: str, *, is_local: bool) -> None:
+        self.loads.add(replica_id)
+        if is_local:
+            self.changes.add(replica_id)  # its queue tells how long the next one waits; a vendor's queue is not ours to count
 
     def count(self, number: int, usage: Usage | None, failure: FailureKind | None, now_s: float) -> None:
         """The open attempt `number` is over and used so much; to be followed by `settle`."""
@@ -333,7 +348,7 @@ class Fleet:
         if number not in self._began:
             self._began[number] = now_s
             held = self._open[number]
-            state = self.state(held.replica_id)
+            state = held.state
             state.waiting -= 1
             state.began(held.sent_s, now_s)
             if held.errand is Errand.TRIAL and state.health.probe == number:
@@ -344,7 +359,7 @@ class Fleet:
         reservation = self._open.pop(number, None)
         assert reservation is not None, f"reservation {number} was settled before, or never made"
         began_s = self._began.pop(number, None)
-        state = self.state(reservation.replica_id)
+        state = reservation.state
         state.in_flight -= 1
         state.waiting -= began_s is None
         state.tokens_reserved -= reservation.tokens
@@ -352,4 +367,5 @@ class Fleet:
         assert state.tokens_reserved >= 0
         if state.health.probe == number:
             state.health.probe = None
+        self._note_load(reservation.replica_id, is_local=reservation.is_local)
         return reservation, began_s
