@@ -1,7 +1,8 @@
 """Which replica a conversation is with, so that its next request finds the prompt cache warm and its reasoning readable.
 
-A binding is made by success only, lasts `TTL_S` from the last one (less `REBOUND_S` at the most), and is one of a bounded number: over all, and per client, so that
-one client with many conversations never costs another its own. Keys are opaque digests; proxy/session.py makes them.
+A binding is made by success only, lasts `TTL_S` from the last one (less `REBOUND_S` at the most), and is one of a bounded number: over all,
+and per client, so that one client with many conversations never costs another its own. Keys are opaque digests; proxy/session.py makes
+them.
 """
 
 from __future__ import annotations

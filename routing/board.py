@@ -19,6 +19,7 @@ from routing.scaling import Scale
 from routing.scoring import Scoring
 from routing.types import Ranking
 
+
 class Changing(Protocol):
     """The part of the fleet that tells whose state changed."""
 
@@ -192,7 +193,7 @@ class SoleBoard:
 
     def ranking_of(self, reading: Reading) -> Ranking:
         """What a Board would say of one candidate."""
-        replica, model = self._who
+        replica = self._who[0]
         scoring, weights = self._scoring, self._scoring.weights
         columns = dict(self._fixed)
         sums = [self._base]

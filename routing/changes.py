@@ -19,10 +19,11 @@ class ChangeLog:
         self.version = 0
 
     def add(self, replica_id: str) -> None:
-        self._ids.append(replica_id)
+        ids = self._ids
+        ids.append(replica_id)
         self.version += 1
-        if len(self._ids) >= 2 * KEPT:
-            del self._ids[:KEPT]
+        if len(ids) >= 2 * KEPT:
+            del ids[:KEPT]
             self._forgotten += KEPT
 
     def since(self, version: int, positions: Mapping[str, int]) -> Collection[int]:

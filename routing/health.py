@@ -70,7 +70,8 @@ class HealthState:
     @property
     def is_spotless(self) -> bool:
         """Is there nothing that a success would have to mend?"""
-        return not (self.consecutive_failures or self.ejections or self.limited_until_s or self.limit_level) and self.health is Health.HEALTHY
+        has_marks = self.consecutive_failures or self.ejections or self.limited_until_s or self.limit_level
+        return not has_marks and self.health is Health.HEALTHY
 
 
 def advance(state: HealthState, now_s: float) -> None:

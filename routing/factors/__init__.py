@@ -53,7 +53,7 @@ class MeasuredFactor(Factor):
     moves: bool = True
     """False when `measure` does not read the state: it is then asked once per ranking."""
     by_load: bool = False
-    """True when `measure` reads how many attempts are in flight and nothing else of the state: it is asked with every decision. AS_IS only."""
+    """True when `measure` reads of the state only how many attempts are in flight: it is asked with every decision. AS_IS only."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,5 @@ class Sizing:
         calibration = self._calibrations.get(logical_model_id) or self.calibration(logical_model_id)
         calibration.learn_input(demand.input_tokens_estimated, usage.input)
         calibration.learn_output(output_tokens_counted, usage.output)
-        if calibration.input_ratio > self._ratio_most:
-            self._ratio_most = calibration.input_ratio
+        self._ratio_most = max(self._ratio_most, calibration.input_ratio)
         self.outputs.learn(logical_model_id, demand, usage.output)
