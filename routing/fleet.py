@@ -107,7 +107,8 @@ class ReplicaState:
     began_s: float | None = None
     """When its newest attempt to begin began."""
     turn_s_ewma: float | None = None
-    """Seconds from one beginning to the next while somebody waited: what each place in its queue costs. None: nobody ever waited."""
+    """Seconds from one beginning to the next while somebody waited: what each place in its queue costs. None: nobody ever waited, or it is
+    not on this machine: a vendor's queue is not ours to count."""
     finished: int = 0
     failed: int = 0
 
@@ -321,7 +322,7 @@ class Fleet:
     def _note_load(self, replica_id: str, *, is_local: bool) -> None:
         self.loads.add(replica_id)
         if is_local:
-            self.changes.add(replica_id)  # its queue tells how long the next one waits; a vendor's queue is not ours to count
+            self.changes.add(replica_id)  # its queue tells how long the next one waits
 
     def count(self, number: int, usage: Usage | None, failure: FailureKind | None, now_s: float) -> None:
         """The open attempt `number` is over and used so much; to be followed by `settle`."""
@@ -350,7 +351,8 @@ class Fleet:
             held = self._open[number]
             state = held.state
             state.waiting -= 1
-            state.began(held.sent_s, now_s)
+            if held.is_local:
+                state.began(held.sent_s, now_s)
             if held.errand is Errand.TRIAL and state.health.probe == number:
                 state.health.probe = None  # it has found out; a long answer need not keep anybody waiting
 

@@ -71,14 +71,14 @@ def _finished(fleet: Fleet, reservation: int, usage: Usage, output_tokens_counte
         state.note_outcome(is_error=False)
         succeeded(health, now_s, was_probe=held.errand.is_news)
     state.answered(now_s)
-    if began_s is None:  # a whole answer at once: its end is all that was seen of its beginning
+    if began_s is not None:
+        state.timing, before = state.timing.after_answer(usage.output, now_s - began_s), state.timing
+        is_news |= state.timing is not before
+    elif held.is_local:  # a whole answer at once: its end is all that was seen of its beginning
         state.began(held.sent_s, now_s)
-    elif (timing := state.timing.after_answer(usage.output, now_s - began_s)) is not state.timing:
-        state.timing = timing
-        is_news = True
     if is_news:
         fleet.note_fading(held.replica_id)
-    elif state.turn_s_ewma is not None:
+    elif held.is_local:
         fleet.judge_health(held.replica_id, state)  # its queue is shorter
     demand = held.demand
     if usage.reported:
