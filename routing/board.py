@@ -122,7 +122,8 @@ class Board:
                 value = factor.measure(replica, model, state, task)
                 values[i] = value = factor.neutral if value is None else value
                 totals[i] += weight * value
-        self._ranking = Ranking(ranking.ids, ranking.logical_model_ids, columns, ranking.neutrals, totals)
+        # Not by a call of Python: one is made for every decision.
+        self._ranking = tuple.__new__(Ranking, (ranking.ids, ranking.logical_model_ids, columns, ranking.neutrals, totals))
 
     def _take_in(self, changed: Collection[int]) -> bool:
         """Measure those that learned something again. Did anything come of it?"""

@@ -304,7 +304,9 @@ class Fleet:
         tokens = demand.input_tokens_estimated + demand.output_tokens_estimated
         replica_id = replica.id
         state = self._states.get(replica_id) or self.state(replica_id)
-        self._open[number] = Reservation(replica_id, replica.logical_model_id, tokens, demand, now_s, errand, state, replica.is_local)
+        # Not by a call of Python: one is made for every attempt.
+        held = (replica_id, replica.logical_model_id, tokens, demand, now_s, errand, state, replica.is_local)
+        self._open[number] = tuple.__new__(Reservation, held)
         state.in_flight += 1
         state.waiting += 1
         state.tokens_reserved += tokens
