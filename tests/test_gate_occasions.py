@@ -1,4 +1,4 @@
-"""A gate or a factor that says on which occasions it is to be asked has nothing to say without them. Each new file is picked up by itself."""
+"""A gate or a factor that names its occasions has nothing to say without them. Each new file is picked up by itself."""
 
 from __future__ import annotations
 
