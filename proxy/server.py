@@ -32,6 +32,8 @@ HEAD_BYTES = 16 * 1024
 HELD_BYTES = 1024 * 1024
 """Of a body under a known head: so much may be missing before uvicorn's way takes it, which may refuse what is too long."""
 NO_BODY = bytearray()
+LINES = [b"%b: %b\r\n" * count for count in range(64)]
+"""The format of so many lines of a head."""
 
 
 class DonutProtocol(HttpToolsProtocol):
@@ -199,29 +201,41 @@ class DonutProtocol(HttpToolsProtocol):
 
     def reply(self, status: int, headers: Headers, body: bytes) -> bool:
         cycle = self.cycle
-        if not self._may_begin(cycle):
+        head = self._head(cycle, status, headers)
+        if head is None:
             return False
-        fields = _fields((*self.server_state.default_headers, *headers))
-        self.transport.write(b"%b%bcontent-length: %d\r\n\r\n%b" % (STATUS_LINE[status], fields, len(body), body))
+        self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
         cycle.response_started = True
         self._complete(cycle)
         return True
 
     def begin_stream(self, status: int, headers: Headers, piece: bytes) -> bool:
         cycle = self.cycle
-        if not self._may_begin(cycle):
+        head = self._head(cycle, status, headers)
+        if head is None:
             return False
-        fields = _fields((*self.server_state.default_headers, *headers))
-        head = b"%b%btransfer-encoding: chunked\r\n\r\n" % (STATUS_LINE[status], fields)
+        head += b"transfer-encoding: chunked\r\n\r\n"
         self.transport.write(b"%b%x\r\n%b\r\n" % (head, len(piece), piece) if piece else head)
         cycle.response_started = cycle.chunked_encoding = True
         cycle.waiting_for_100_continue = False
         return True
 
-    def _may_begin(self, cycle: RequestResponseCycle) -> bool:
-        if self.pipeline or self.flow.write_paused:  # with pipelined requests waiting, `cycle` is not the one that runs
-            return False
-        return cycle.keep_alive and not cycle.disconnected and not cycle.response_started and cycle.scope["method"] != "HEAD"
+    def _head(self, cycle: RequestResponseCycle, status: int, headers: Headers) -> bytes | None:
+        """An answer's head but for its framing; None where it may not be written past uvicorn."""
+        if (
+            self.pipeline  # then `cycle` is not the one that runs
+            or self.flow.write_paused
+            or cycle.response_started
+            or cycle.disconnected
+            or not cycle.keep_alive
+            or cycle.scope["method"] == "HEAD"
+        ):
+            return None
+        fields = (*self.server_state.default_headers, *headers)
+        count = len(fields)
+        # One format for all lines: a format per line costs four times as much.
+        lines = LINES[count] if count < len(LINES) else b"%b: %b\r\n" * count
+        return STATUS_LINE[status] + lines % tuple(chain.from_iterable(fields))
 
     def write_piece(self, data: bytes) -> bool:
         cycle = self.cycle
@@ -240,8 +254,9 @@ class DonutProtocol(HttpToolsProtocol):
 
     def _complete(self, cycle: RequestResponseCycle) -> None:
         cycle.response_complete = True
-        cycle.waiting_for_100_continue = False
-        cycle.message_event.set()
+        if type(cycle) is not _WholeRequest:
+            cycle.waiting_for_100_continue = False
+            cycle.message_event.set()
         self.on_response_complete()
 
     def close_after_response(self) -> None:
@@ -323,15 +338,6 @@ class _WholeRequest(RequestResponseCycle):
             connection.logger.error("The exchange ended without completing its answer.")
             connection.transport.close()
         del self.connection  # which knows this request: a cycle that would stay until the next collection
-
-
-_LINES = [b"%b: %b\r\n" * count for count in range(64)]
-
-
-def _fields(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    """The lines of a head, formatted as one: a format per line costs four times as much."""
-    lines = _LINES[len(headers)] if len(headers) < len(_LINES) else b"%b: %b\r\n" * len(headers)
-    return lines % tuple(chain.from_iterable(headers))
 
 
 def raise_open_files_limit() -> int:
