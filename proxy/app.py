@@ -5,14 +5,14 @@ Plain ASGI on purpose: no BaseHTTPMiddleware, no task group, no request object o
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from typing import Any
 
 from providers.dialects import Dialect, ErrorReply
 from providers.transport.port import Headers
 from proxy.auth import presented_keys
 from proxy.caller import Caller, request_id_in
-from proxy.downstream import CLIENT, CONNECTION, Connection, Downstream, Message, Receive, Scope, Send
+from proxy.downstream import CLIENT, CONNECTION, Connection, Downstream, Exchanging, Message, Receive, Scope, Send
 from proxy.exchange import Exchange
 from proxy.gateway import Gateway
 from proxy.guard import is_allowed_host, is_allowed_origin
@@ -52,10 +52,23 @@ class App:
             connection.caller = caller = await self._admit(scope, headers, receive, send, decision_id)
             if caller is None:
                 return
+        else:
+            connection.expect_again(caller, headers, self._begin_again)
+        await self._exchange(caller, connection, decision_id, send).run(receive, caller.length_in(headers))
+
+    def _begin_again(self, caller: Caller, request: Exchanging) -> Coroutine[Any, Any, None] | None:
+        """See `proxy.repeated_head.Begin`."""
+        gateway = self._gateway
+        if caller.serving is not gateway.serving:
+            return None
+        return self._exchange(caller, request.connection, gateway.next_id(), request.send).run(request.receive, None)
+
+    def _exchange(self, caller: Caller, connection: Connection, decision_id: str, send: Send) -> Exchange:
+        gateway = self._gateway
         record = ExchangeRecord(
             decision_id, caller.request_id or decision_id, gateway.wall(), caller.dialect.name, "", client_key=caller.key
         )
-        await Exchange(gateway, caller, Downstream(connection, send), record).run(receive, caller.length_in(headers))
+        return Exchange(gateway, caller, Downstream(connection, send), record)
 
     async def _admit(self, scope: Scope, headers: Headers, receive: Receive, send: Send, decision_id: str) -> Caller | None:
         """Who calls for an exchange; None when the request was none, and has its answer."""

@@ -4,7 +4,7 @@ to close the connection after an answer that broke off.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, Protocol
 
 from providers.transport.port import Headers
@@ -28,6 +28,11 @@ class Connection(Protocol):
     caller: Caller | None
     """Whose the last exchange on this connection was."""
 
+    def expect_again(self, caller: Caller, headers: Headers, begin: Begin) -> None:
+        """`caller` has now said the same for the second time, with `headers`: when the very same bytes come again, `begin` may be asked
+        instead of the application."""
+        ...
+
     def take_body(self) -> bytes | None:
         """The request's body, if all of it has arrived and nobody has begun to read it; None when it has to be read through ASGI."""
         ...
@@ -44,7 +49,7 @@ class Connection(Protocol):
     def reply(self, status: int, headers: Headers, body: bytes) -> bool:
         """Write a whole answer at once, if the client takes it without waiting; False when it has to go through ASGI.
 
-        `headers` are complete (content-length too) and hold visible ASCII: the caller made them or a parser checked them.
+        `headers` are complete but for content-length, and hold visible ASCII: the caller made them or a parser checked them.
         """
         ...
 
@@ -67,6 +72,21 @@ class Connection(Protocol):
     def abort(self) -> None:
         """Break the answer off: the client sees a connection that ended in the middle, which is the truth."""
         ...
+
+
+class Exchanging(Protocol):
+    """A request on its way to an exchange, outside ASGI."""
+
+    @property
+    def connection(self) -> Connection: ...
+
+    async def receive(self) -> Any: ...
+
+    async def send(self, message: Any) -> None: ...
+
+
+Begin = Callable[[Caller, Exchanging], Coroutine[Any, Any, None] | None]
+"""Makes the exchange of a request that `caller` sends again; None where it has to be let in anew."""
 
 
 class Downstream:
@@ -131,7 +151,7 @@ class Downstream:
             return
         self.status = status
         self.bytes_out += len(body)
-        headers = [*headers, (b"content-length", b"%d" % len(body))]
         if not self.connection.reply(status, headers, body):
+            headers = [*headers, (b"content-length", b"%d" % len(body))]
             await self._send({"type": "http.response.start", "status": status, "headers": headers})
             await self._send({"type": "http.response.body", "body": body})

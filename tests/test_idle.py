@@ -8,7 +8,9 @@ from proxy.idle import IdleConnections, idle_connections
 
 
 class Connection:
-    def __init__(self) -> None:
+    def __init__(self, keep_alive_s: int, sweeps_idle: int = 0) -> None:
+        self.timeout_keep_alive = keep_alive_s
+        self.sweeps_idle = sweeps_idle
         self.closed = asyncio.Event()
 
     def timeout_keep_alive_handler(self) -> None:
@@ -17,20 +19,33 @@ class Connection:
 
 async def test_those_whose_time_is_over_are_closed_and_no_others() -> None:
     idle = IdleConnections()
-    short, asked, long = Connection(), Connection(), Connection()
-    for connection, keep_alive_s in ((short, 0.0), (asked, 0.0), (long, 3600.0)):
-        idle.add(connection, keep_alive_s)
-    idle.discard(asked)
+    short, asked, gone, long = Connection(0), Connection(0, -1), Connection(0), Connection(3600)
+    for connection in (short, asked, gone, long):
+        idle.add(connection)
+    idle.discard(gone)
     async with asyncio.timeout(10):
         await short.closed.wait()
     assert not asked.closed.is_set()
+    assert not gone.closed.is_set()
     assert not long.closed.is_set()
-    again = Connection()
     idle.discard(long)
-    idle.add(again, 0.0)
+    asked.sweeps_idle = 0  # it has its answer, and waits again
     async with asyncio.timeout(10):
-        await again.closed.wait()
-    idle.discard(long)
+        await asked.closed.wait()
+    idle.discard(asked)
+    idle.discard(short)
+
+
+async def test_nobody_is_closed_before_its_time() -> None:
+    loop = asyncio.get_running_loop()
+    idle, connection = IdleConnections(), Connection(1)
+    idle.add(Connection(3600, -1))  # the sweep is under way already
+    await asyncio.sleep(0.5)
+    began = loop.time()
+    idle.add(connection)
+    async with asyncio.timeout(10):
+        await connection.closed.wait()
+    assert loop.time() - began >= 1
 
 
 async def test_there_is_one_sweep_per_event_loop() -> None:

@@ -72,7 +72,7 @@ def asked(loop: asyncio.AbstractEventLoop, deadlines: Deadlines | None = None) -
     transport = MemoryTransport()
     connection = WireConnection("http://up", pool, loop)
     connection.connection_made(transport)
-    connection.begin(b"GET / HTTP/1.1\r\n\r\n", b"", deadlines or Deadlines(), loop.time())
+    connection.begin(b"GET / HTTP/1.1\r\n\r\n", b"", deadlines or Deadlines(), loop.time(), loop.time())
     loop.run_until_complete(asyncio.sleep(0))  # the turn ends, and with it the request is on its way
     return connection, transport
 

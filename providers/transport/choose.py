@@ -7,7 +7,9 @@ from collections.abc import Coroutine
 from typing import Any
 
 from providers.transport.environ import EnvironmentProxies
-from providers.transport.port import Answer, Transport, UpstreamRequest
+from providers.transport.port import Answer, Origin, Transport, UpstreamRequest
+
+ORIGINS_KEPT = 1024
 
 
 class ChooseTransport:
@@ -17,9 +19,13 @@ class ChooseTransport:
         self._wire = wire
         self._httpx = httpx
         self._environment = EnvironmentProxies() if trust_env else None
+        self._straight: set[Origin] = set()
+        """Those known to be `wire`'s: the environment was read once, so the answer stays the same."""
 
     def send(self, request: UpstreamRequest) -> Coroutine[Any, Any, Answer]:
         """Not a coroutine itself: it only says whose is to be awaited."""
+        if request.origin in self._straight:
+            return self._wire.send(request)
         origin = request.origin
         if self._environment is not None and origin.proxy is None:
             proxy = self._environment.proxy_for(origin)
@@ -28,6 +34,9 @@ class ChooseTransport:
                 return self._httpx.send(dataclasses.replace(request, origin=origin))
         if origin.http2 or origin.proxy is not None:
             return self._httpx.send(request)
+        if len(self._straight) >= ORIGINS_KEPT:
+            self._straight.clear()
+        self._straight.add(origin)
         return self._wire.send(request)
 
     async def aclose(self) -> None:

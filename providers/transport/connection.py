@@ -47,7 +47,7 @@ class WireConnection(asyncio.Protocol):
         "_heard",
         "_heard_at",
         "_interims",
-        "_is_aborted",
+        "_is_asked",
         "_is_busy",
         "_is_paused",
         "_keep_alive",
@@ -63,11 +63,11 @@ class WireConnection(asyncio.Protocol):
         "_unframed",
         "_waiter",
         "_written_at",
-        "answer_began",
         "died_after_s",
         "failure",
         "head_done",
         "headers",
+        "is_open",
         "lost",
         "peer",
         "status",
@@ -82,8 +82,12 @@ class WireConnection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._sink: Callable[[bytes], bool] | None = None
         self._sink_is_full = False
-        self._complete = False
-        self._is_busy = self._is_paused = self._is_aborted = False
+        self.failure: tuple[FailureKind, str] | None = None
+        self._complete = self._keep_alive = self._is_asked = self._is_busy = self._is_paused = False
+        self._queued = 0
+        self.is_open = True
+        """Until one side ends it. Not asked of the transport: asyncio's for TLS does not call itself closing after abort() or the peer's
+        EOF, and where a transport knows of an end before us, `connection_lost` is on its way."""
         self.lost: asyncio.Future[None] = loop.create_future()
         """Done when the socket is closed: shutdown waits for it."""
 
@@ -95,13 +99,14 @@ class WireConnection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """FIN. It ends a close-delimited body properly and cuts everything else."""
-        self._is_aborted = True  # returning False makes the transport close itself
+        self.is_open = False  # returning False makes the transport close itself
         if not self._is_busy:
             self._pool.forget(self)
         elif self._complete:
             self._keep_alive = False
         elif self.failure is None and self.head_done and self._is_close_delimited():
             self._complete = True
+            self._is_asked = self._keep_alive = False
             self._wake()
         else:
             self._fail(FailureKind.CUT, self._cut_words("closed the connection"))
@@ -109,6 +114,7 @@ class WireConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone: RST, a TLS alert, our own abort, or after `eof_received`."""
+        self.is_open = False
         if not self.lost.done():
             self.lost.set_result(None)
         if self._is_busy:
@@ -118,27 +124,21 @@ class WireConnection(asyncio.Protocol):
         del self._parser  # it holds our bound methods: a cycle that would keep every closed connection until the next collection
 
     def abort(self) -> None:
-        self._is_aborted = True
+        self.is_open = False
         self._transport.abort()
-
-    @property
-    def is_open(self) -> bool:
-        # Our own flag too: asyncio's TLS transport does not call itself closing after abort() or the peer's EOF.
-        return not self._is_aborted and not self._transport.is_closing()
 
     # One request.
 
-    def begin(self, head: bytes, body: bytes, deadlines: Deadlines, started_at: float) -> None:
-        """Write one request. `started_at` is the loop time at which the attempt began: the total deadline counts from there."""
-        self._is_busy = True
+    def begin(self, head: bytes, body: bytes, deadlines: Deadlines, started_at: float, written_at: float) -> None:
+        """Write one request. Both times are the loop's: the total deadline counts from `started_at`, when the attempt began; now is
+        `written_at`. What only an answer that went wrong leaves behind needs no setting back: its connection is not used again."""
+        self._is_busy = self._is_asked = True
         self.headers: Headers = []
-        self.status = 0
-        self.failure: tuple[FailureKind, str] | None = None
-        self.head_done = self.answer_began = self._complete = self._keep_alive = self._heard = False
-        self._queued = self._unframed = self._interims = 0
+        self.head_done = self._complete = self._heard = False
+        self._unframed = self._interims = 0
         self._deadlines = deadlines
         self._started_at = started_at
-        self._written_at = self._heard_at = self._loop.time()
+        self._written_at = self._heard_at = written_at
         self._pool.active.add(self)
         if len(body) < _JOIN_BELOW_BYTES:
             self._transport.write(head + body)
@@ -171,7 +171,7 @@ class WireConnection(asyncio.Protocol):
         self._queued = 0
         if self._is_paused:
             self._is_paused = False
-            if self.is_open:
+            if self.is_open and not self._transport.is_closing():
                 self._transport.resume_reading()
         return piece
 
@@ -187,15 +187,16 @@ class WireConnection(asyncio.Protocol):
             and self._keep_alive
             and not self._pieces
             # An answer that overtook its request's body: the rest of the body is still on its way into this connection.
-            and self._transport.get_write_buffer_size() == 0
+            and not self._transport.has_unsent
             and self.is_open
         )
-        self._is_busy = False
+        self._is_busy = self._is_asked = False
         self._pool.active.discard(self)
         if not is_clean:
             self._pieces.clear()
             self.abort()
-        self._wake()  # a task still waiting for this answer must not wait for ever
+        if self._waiter is not None:
+            self._wake()  # a task still waiting for this answer must not wait for ever
         return is_clean
 
     def check(self, now: float) -> None:
@@ -217,15 +218,10 @@ class WireConnection(asyncio.Protocol):
     # Bytes from the upstream.
 
     def data_received(self, data: bytes) -> None:
-        if not self._is_busy:  # nobody asked: a late answer, or a server's notice before it hangs up
-            self._pool.forget(self)
-            self.abort()
+        if not self._is_asked:
+            self._unasked()
             return
-        if self._is_over():  # bytes behind the answer belong to nobody
-            self._keep_alive = False
-            self.abort()
-            return
-        self._heard = self.answer_began = True
+        self._heard = True
         self._unframed += len(data)
         try:
             self._parser.feed_data(data)
@@ -237,7 +233,7 @@ class WireConnection(asyncio.Protocol):
         sink = self._sink
         if sink is not None and (piece := self.take()):
             self._sink_is_full = not sink(piece)
-            if not self._sink_is_full and not self._is_over():
+            if not self._sink_is_full and self._is_asked:
                 return  # the reader sleeps on: no task is woken for a piece that has gone its way already
             self._sink = None
         waiter = self._waiter
@@ -245,12 +241,22 @@ class WireConnection(asyncio.Protocol):
             self._waiter = None
             if not waiter.done():
                 waiter.set_result(None)
-        if self._queued > READ_AHEAD_BYTES and not self._is_paused and self.is_open:
+        if self._queued > READ_AHEAD_BYTES and not self._is_paused and self.is_open and not self._transport.is_closing():
             self._is_paused = True
             self._transport.pause_reading()
 
-    def _is_over(self) -> bool:
-        return self._complete or self.failure is not None
+    def _unasked(self) -> None:
+        """Bytes that belong to nobody: behind an answer, a late answer, or a server's notice before it hangs up."""
+        if self._is_busy:
+            self._keep_alive = False
+        else:
+            self._pool.forget(self)
+        self.abort()
+
+    @property
+    def answer_began(self) -> bool:
+        """Has a byte of the answer arrived?"""
+        return self.head_done or self._unframed > 0
 
     def on_message_begin(self) -> None:
         if self._complete:
@@ -288,6 +294,7 @@ class WireConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self.head_done:  # else it was a 1xx
             self._complete = True
+            self._is_asked = False
             self._keep_alive = self._parser.should_keep_alive()
 
     # What can go wrong.
@@ -326,6 +333,7 @@ class WireConnection(asyncio.Protocol):
     def _fail(self, kind: FailureKind, words: str) -> None:
         if self.failure is None and not self._complete:
             self.failure = (kind, words)
+            self._is_asked = False
             self.died_after_s = self._loop.time() - self._written_at
             self.abort()
         self._wake()

@@ -18,20 +18,20 @@ from typing import Any
 class Outbox:
     """One per event loop: the transports that have something to say in this turn."""
 
-    __slots__ = ("__weakref__", "_loop", "_speakers")
+    __slots__ = ("__weakref__", "_loop", "speakers")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._speakers: list[BatchedTransport] = []
+        self.speakers: list[BatchedTransport] = []
+        """Always the same list: transports keep it."""
 
-    def add(self, transport: BatchedTransport) -> None:
-        if not self._speakers:
-            # Behind everything that is ready now: what those callbacks write goes out together with this.
-            self._loop.call_soon(self._flush)
-        self._speakers.append(transport)
+    def flush_soon(self) -> None:
+        # Behind everything that is ready now: what those callbacks write goes out together with this.
+        self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        speakers, self._speakers = self._speakers, []
+        speakers = self.speakers.copy()
+        self.speakers.clear()
         for transport in speakers:
             transport.flush()
 
@@ -49,18 +49,24 @@ def outbox_of(loop: asyncio.AbstractEventLoop) -> Outbox:
 class BatchedTransport(asyncio.Transport):
     """`inner`, with its writes put off to the end of the turn. `close` sends what waits, `abort` forgets it."""
 
-    __slots__ = ("_inner", "_outbox", "_waiting")
+    __slots__ = ("_inner", "_outbox", "_speakers", "_waiting")
 
     def __init__(self, inner: asyncio.Transport, outbox: Outbox) -> None:
         # No super().__init__(): it only makes a dictionary for `extra`, and `inner` has that.
         self._inner = inner
         self._outbox = outbox
-        self._waiting: list[bytes] = []
+        self._speakers = outbox.speakers
+        self._waiting: list[bytes | bytearray | memoryview] = []
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        if not self._waiting:
-            self._outbox.add(self)
-        self._waiting.append(bytes(data))
+        """`data` must not change afterwards: it is not copied."""
+        waiting = self._waiting
+        if not waiting:
+            speakers = self._speakers
+            if not speakers:
+                self._outbox.flush_soon()
+            speakers.append(self)
+        waiting.append(data)
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
         for data in list_of_data:
@@ -69,15 +75,18 @@ class BatchedTransport(asyncio.Transport):
     def flush(self) -> None:
         """Hand over what waits."""
         waiting = self._waiting
-        if not waiting:
-            return
-        self._waiting = []
-        if self._inner.is_closing():
-            return
-        if len(waiting) == 1:
-            self._inner.write(waiting[0])
-        else:
-            self._inner.writelines(waiting)
+        if waiting:
+            inner = self._inner
+            if not inner.is_closing():
+                if len(waiting) == 1:
+                    inner.write(waiting[0])
+                else:
+                    inner.writelines(waiting)
+            waiting.clear()
+
+    @property
+    def has_unsent(self) -> bool:
+        return bool(self._waiting) or self._inner.get_write_buffer_size() > 0
 
     def close(self) -> None:
         self.flush()

@@ -22,8 +22,7 @@ IDLE_EXPIRY_S = 55.0
 
 
 class Closable(Protocol):
-    @property
-    def is_open(self) -> bool: ...
+    is_open: bool
 
     def abort(self) -> None:
         """Close now, synchronously, whatever is going on."""
@@ -97,7 +96,7 @@ class Pool(Generic[C]):
 
     def give_back(self, connection: C, now: float) -> None:
         """A connection that is clean and still open: to the first waiter, else idle."""
-        waiter = self._next_waiter()
+        waiter = self._next_waiter() if self._waiters else None
         if waiter is None:
             self._idle[connection] = now
         else:

@@ -33,6 +33,14 @@ class Origin:
     proxy: str | None = None
     """Forward proxy URL. Only `via_httpx` knows how; `wire` refuses."""
     http2: bool = False
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Every request looks its origin up, twice: seven members need not be hashed each time.
+        object.__setattr__(self, "_hash", hash((self.scheme, self.host, self.port, self.verify, self.ca_file, self.proxy, self.http2)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def netloc(self) -> str:
@@ -84,6 +92,10 @@ class Timings:
     """Waiting for a free connection under the origin's cap."""
     connect_s: float = 0.0
     reused: bool = False
+
+
+AT_ONCE = Timings(reused=True)
+"""Of every request for which a connection was idle. Shared: not to be changed."""
 
 
 class Answer(Protocol):

@@ -16,7 +16,7 @@ from providers.transport.connect import ConnectDeadline, open_connection
 from providers.transport.connection import WireConnection
 from providers.transport.head import host_line, request_head
 from providers.transport.pool import IDLE_EXPIRY_S, MAX_CONNECTIONS, Pool, PoolCounts
-from providers.transport.port import Answer, Headers, Origin, Timings, TransportError, UpstreamRequest
+from providers.transport.port import AT_ONCE, Answer, Deadlines, Headers, Origin, Timings, TransportError, UpstreamRequest
 from providers.transport.tls import TlsContexts
 from routing.facts import FailureKind
 
@@ -32,11 +32,12 @@ answer to our bytes). Later than that the upstream was probably working on the r
 class _OriginPool(Pool[WireConnection]):
     """A pool, and what is the same for every request to its origin."""
 
-    __slots__ = ("host", "origin")
+    __slots__ = ("host", "loop", "origin")
 
-    def __init__(self, origin: Origin, limit: int) -> None:
+    def __init__(self, origin: Origin, limit: int, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(limit)
         self.origin = origin
+        self.loop = loop
         self.host = host_line(origin)
 
 
@@ -104,48 +105,16 @@ class WireAnswer:
 def _settle(connection: WireConnection, pool: _OriginPool) -> None:
     """Take a connection out of service and its slot back to the pool."""
     if connection.leave():
-        pool.give_back(connection, asyncio.get_running_loop().time())
+        pool.give_back(connection, pool.loop.time())
     else:
         pool.free_slot()
 
 
-class _Attempt:
-    """What one `send()` carries along."""
-
-    __slots__ = ("head", "pool", "request", "started_at", "timings")
-
-    def __init__(self, request: UpstreamRequest, head: bytes, pool: _OriginPool, started_at: float) -> None:
-        self.request = request
-        self.head = head
-        self.pool = pool
-        self.started_at = started_at
-        """Loop time."""
-        self.timings = Timings()
-
-
-async def _ask(connection: WireConnection, attempt: _Attempt) -> WireAnswer | None:
-    """Write, and wait for the head. None: the pooled connection was dead already, nothing came; the slot is still the caller's.
-
-    Whenever it raises, the slot is back.
-    """
-    request, pool, timings = attempt.request, attempt.pool, attempt.timings
-    connection.begin(attempt.head, request.body, request.deadlines, attempt.started_at)
-    try:
-        while not connection.head_done and connection.failure is None:
-            await connection.activity()
-    except asyncio.CancelledError:
-        _settle(connection, pool)
-        raise
-    if connection.head_done:
-        return WireAnswer(connection, pool, timings)
+def _was_dead(connection: WireConnection) -> bool:
+    """Was the connection dead before the request was written? Then nobody has seen it."""
     assert connection.failure is not None
-    kind, words = connection.failure
-    was_dead = kind is FailureKind.CUT and not connection.answer_began and connection.died_after_s < STALE_WINDOW_S
-    if was_dead and timings.reused and request.replayable:
-        connection.leave()
-        return None
-    _settle(connection, pool)
-    raise TransportError(kind, words, timings)
+    is_cut = connection.failure[0] is FailureKind.CUT
+    return is_cut and not connection.answer_began and connection.died_after_s < STALE_WINDOW_S
 
 
 class WireTransport:
@@ -166,21 +135,36 @@ class WireTransport:
     async def send(self, request: UpstreamRequest) -> Answer:
         pool = self._pools.get(request.origin) or self._open_pool(request.origin)
         # The head first, before a slot is taken: it raises on a caller's bug.
-        attempt = _Attempt(request, request_head(request, pool.host), pool, asyncio.get_running_loop().time())
+        head = request_head(request, pool.host)
+        started_at = written_at = pool.loop.time()
         if not self._is_sweeping:
             self._start_sweep()
+        deadlines, timings = request.deadlines, AT_ONCE
         connection = pool.take()
         if connection is None:
-            connection = await self._acquire(attempt)
-        else:
-            attempt.timings.reused = True
-        answer = await _ask(connection, attempt)
-        if answer is None:
+            timings = Timings()
+            connection = await self._acquire(pool, deadlines, timings, started_at)
+            written_at = pool.loop.time()
+        while True:
+            connection.begin(head, request.body, deadlines, started_at, written_at)
+            try:
+                while not connection.head_done and connection.failure is None:
+                    await connection.activity()
+            except asyncio.CancelledError:
+                _settle(connection, pool)
+                raise
+            if connection.head_done:
+                return WireAnswer(connection, pool, timings)
+            if not (timings.reused and request.replayable and _was_dead(connection)):
+                failure = connection.failure
+                _settle(connection, pool)
+                assert failure is not None
+                raise TransportError(*failure, timings)
+            connection.leave()
             # Once more, in the same slot. Fresh, because what killed one idle connection has probably killed all of them.
-            attempt.timings.reused = False
-            answer = await _ask(await self._connect(attempt), attempt)
-            assert answer is not None, "a fresh connection cannot be stale"
-        return answer
+            timings = Timings(timings.queue_s)
+            connection = await self._connect(pool, deadlines, timings, started_at)
+            written_at = pool.loop.time()
 
     async def aclose(self) -> None:
         self._is_closed = True
@@ -199,39 +183,37 @@ class WireTransport:
 
     # Getting a connection, when none is idle.
 
-    async def _acquire(self, attempt: _Attempt) -> WireConnection:
-        """A connection of our own: a new one under the cap, else whatever comes free first."""
-        if not attempt.pool.reserve():
-            connection = await self._queue(attempt)
+    async def _acquire(self, pool: _OriginPool, deadlines: Deadlines, timings: Timings, started_at: float) -> WireConnection:
+        """A connection of our own: a new one under the cap, else whatever comes free first. `started_at` is loop time."""
+        if not pool.reserve():
+            connection = await self._queue(pool, deadlines, timings, started_at)
             if connection is not None and connection.is_open:
-                attempt.timings.reused = True
+                timings.reused = True
                 return connection
-        return await self._connect(attempt)
+        return await self._connect(pool, deadlines, timings, started_at)
 
-    async def _queue(self, attempt: _Attempt) -> WireConnection | None:
+    async def _queue(self, pool: _OriginPool, deadlines: Deadlines, timings: Timings, started_at: float) -> WireConnection | None:
         """Wait for a connection or, None, for a slot. Only the total deadline ends the wait."""
-        pool, total_s = attempt.pool, attempt.request.deadlines.total_s
-        loop = asyncio.get_running_loop()
+        total_s = deadlines.total_s
         try:
-            async with asyncio.timeout_at(None if total_s is None else attempt.started_at + total_s):
+            async with asyncio.timeout_at(None if total_s is None else started_at + total_s):
                 return await pool.wait()
         except TimeoutError as error:
             words = f"{pool.origin}: all {pool.limit} connections busy until the total deadline of {total_s:g} s"
-            raise TransportError(FailureKind.STALLED, words, attempt.timings) from error
+            raise TransportError(FailureKind.STALLED, words, timings) from error
         finally:
-            attempt.timings.queue_s = loop.time() - attempt.started_at
+            timings.queue_s = pool.loop.time() - started_at
 
-    async def _connect(self, attempt: _Attempt) -> WireConnection:
+    async def _connect(self, pool: _OriginPool, deadlines: Deadlines, timings: Timings, started_at: float) -> WireConnection:
         """A fresh connection in a slot that the caller owns; on failure the slot is free again."""
-        loop = asyncio.get_running_loop()
-        pool, timings, origin = attempt.pool, attempt.timings, attempt.pool.origin
+        origin, loop = pool.origin, pool.loop
         begun_at = loop.time()
         try:
             connection = await open_connection(
                 functools.partial(WireConnection, str(origin), pool, loop),
                 origin,
                 self._tls.get(origin) if origin.scheme == "https" else None,
-                ConnectDeadline.of(attempt.request.deadlines, attempt.started_at, begun_at),
+                ConnectDeadline.of(deadlines, started_at, begun_at),
             )
         except BaseException as error:  # cancellation too: the slot must come back
             pool.free_slot()
@@ -253,7 +235,7 @@ class WireTransport:
             raise _closed_error()
         if origin.proxy is not None or origin.http2 or origin.scheme not in ("http", "https"):
             raise ValueError(f"wire cannot serve {origin} (proxy: {origin.proxy is not None}, http2: {origin.http2})")
-        pool = self._pools[origin] = _OriginPool(origin, self._max_connections)
+        pool = self._pools[origin] = _OriginPool(origin, self._max_connections, asyncio.get_running_loop())
         return pool
 
     # The sweep: deadlines of what is in flight, expiry of what is idle.
