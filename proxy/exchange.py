@@ -23,7 +23,7 @@ from proxy.attempt import Attempt
 from proxy.body import BodyError, ClientDisconnectedError, plain_body, read_body
 from proxy.caller import Caller
 from proxy.checkpoints import checkpoint_key
-from proxy.demand import Request, demand_for, remember
+from proxy.demand import demand_for, remember
 from proxy.downstream import Downstream, Receive
 from proxy.gateway import Gateway
 from proxy.harness import HARNESSES
@@ -134,10 +134,9 @@ class Exchange:
             if caller.in_path is not None:
                 data |= caller.in_path
             ask = self._dialect.read(data, len(body))
-            steering = caller.steering()
-            self._note_request(ask, steering)
-            request = Request(self._dialect, data, ask, caller.by_name, caller.key)
-            understood = demand_for(request, steering, self._serving, self._gateway.now())
+            asker = caller.asker()
+            self._note_request(ask, asker.steering)
+            understood = demand_for(asker, ask, data, self._gateway.now())
         except BadRequestError as error:
             await self._refuse(errors.bad_request(error))
             return
@@ -147,13 +146,13 @@ class Exchange:
         remember(understood, self._serving, self._gateway.now())
         demand = self._resume(understood.demand)
         self._note_demand(demand)
-        self._deadline_s = steering.deadline_s or self._serving.limits.deadline_s
+        self._deadline_s = asker.steering.deadline_s or self._serving.limits.deadline_s
         self._deadline = self._gateway.deadlines.start(self._deadline_s, self._deadline_passed)
         if ask.stream and ask.stream_type is EVENT_STREAM:
             self._begin_silence(demand.harness)
         # Kept in one place until the commit and no longer: a thousand open streams must not hold a thousand prompts.
         self._prompt = (body, data)
-        del body, data, request
+        del body, data
         await self._attempts(ask, demand)
 
     def _note_request(self, ask: Ask, steering: Steering) -> None:

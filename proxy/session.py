@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import orjson
 
@@ -35,30 +36,38 @@ CHECKSUMMED_CHARS = 16 * 1024
 """From the start; what differs only further on has its length and its tail to be told by."""
 
 
-def keys_of(opening: Opening, headers: Mapping[bytes, bytes], client: str | None) -> tuple[str, ...]:
-    """The conversation's keys. `client` is the name of the client's key."""
-    session = _named(headers) or opening.session
-    if session is None:
-        return _keys_by_opening(opening, client)
-    # Titles, topic checks and other chores share the session's id, and differ in what the system text says they are.
-    return (_key(["session", client, session, _agents(headers), _telling(opening.system)]),)
+class Sender(NamedTuple):
+    """What a request's head says of the conversation."""
+
+    client: str | None
+    """The name of the client's key."""
+    session: str | None
+    agents: list[str]
+
+
+def sender_of(headers: Mapping[bytes, bytes], client: str | None) -> Sender:
+    agents = [value.decode("latin-1") for name in AGENT_HEADERS if (value := headers.get(name))]
+    return Sender(client, _named(headers), agents)
+
+
+def keys_of(opening: Opening, sender: Sender) -> tuple[str, ...]:
+    """The conversation's keys."""
+    session = sender.session or opening.session
+    if session is not None:
+        # Titles, topic checks and other chores share the session's id, and differ in what the system text says they are.
+        return (_key(["session", sender.client, session, sender.agents, _telling(opening.system)]),)
+    if not opening.before and not opening.system:
+        return ()
+    told = ["opening", sender.client, opening.shared, _telling(opening.system), opening.tool_names, _telling(opening.before)]
+    weak = _key(told)
+    # With an answer in it the opening is unlike any other; without, it may be the same for several conversations.
+    return (_key([weak, _telling(opening.answer)]), weak) if opening.answer else (weak,)
 
 
 def chore_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
     """The keys of a chore that shares its conversation's beginning (a compaction, say): one that a small model does must not pull the
     conversation after it."""
     return tuple("chore:" + key for key in keys)
-
-
-def _keys_by_opening(opening: Opening, client: str | None) -> tuple[str, ...]:
-    """With an answer in it the opening is unlike any other; without, it may be the same for several conversations."""
-    if not opening.before and not opening.system:
-        return ()
-    parts = ["opening", client, opening.shared, _telling(opening.system), opening.tool_names, _telling(opening.before)]
-    weak = _key(parts)
-    if not opening.answer:
-        return (weak,)
-    return (_key([weak, _telling(opening.answer)]), weak)
 
 
 def _named(headers: Mapping[bytes, bytes]) -> str | None:
@@ -71,11 +80,7 @@ def _named(headers: Mapping[bytes, bytes]) -> str | None:
     return None
 
 
-def _agents(headers: Mapping[bytes, bytes]) -> list[str]:
-    return [value.decode("latin-1") for name in AGENT_HEADERS if (value := headers.get(name))]
-
-
-def _telling(texts: Sequence[str]) -> Sequence[str]:
+def _telling(texts: tuple[str, ...]) -> Sequence[str]:
     """`texts`, the long ones cut to what tells them apart."""
     return [text if len(text) <= WHOLE_CHARS else _edges(text) for text in texts]
 
