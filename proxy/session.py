@@ -6,9 +6,8 @@ least; `routing.affinity` binds the first and looks under all.
 
 from __future__ import annotations
 
-import hashlib
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from hashlib import sha256
 from typing import NamedTuple
 
 import orjson
@@ -28,12 +27,6 @@ _NAMES = frozenset(HEADERS)
 
 AGENT_HEADERS: tuple[bytes, ...] = tuple(name for harness in HARNESSES.values() for name in harness.agent_headers)
 """What a sub-agent says of itself, where it shares its parent's session."""
-
-WHOLE_CHARS = 256
-"""Of a longer text its edges, its length and a checksum go into the key: SHA-256 of 64 KB costs 37 µs, CRC-32 12, and 15 are allowed."""
-
-CHECKSUMMED_CHARS = 16 * 1024
-"""From the start; what differs only further on has its length and its tail to be told by."""
 
 
 class Sender(NamedTuple):
@@ -55,13 +48,12 @@ def keys_of(opening: Opening, sender: Sender) -> tuple[str, ...]:
     session = sender.session or opening.session
     if session is not None:
         # Titles, topic checks and other chores share the session's id, and differ in what the system text says they are.
-        return (_key(["session", sender.client, session, sender.agents, _telling(opening.system)]),)
+        return (_key(("session", sender.client, session, sender.agents, opening.system)),)
     if not opening.before and not opening.system:
         return ()
-    told = ["opening", sender.client, opening.shared, _telling(opening.system), opening.tool_names, _telling(opening.before)]
-    weak = _key(told)
+    weak = _key(("opening", sender.client, opening.shared, opening.system, opening.tool_names, opening.before))
     # With an answer in it the opening is unlike any other; without, it may be the same for several conversations.
-    return (_key([weak, _telling(opening.answer)]), weak) if opening.answer else (weak,)
+    return (_key((weak, opening.answer)), weak) if opening.answer else (weak,)
 
 
 def chore_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -80,21 +72,10 @@ def _named(headers: Mapping[bytes, bytes]) -> str | None:
     return None
 
 
-def _telling(texts: tuple[str, ...]) -> Sequence[str]:
-    """`texts`, the long ones cut to what tells them apart."""
-    return [text if len(text) <= WHOLE_CHARS else _edges(text) for text in texts]
-
-
-def _edges(text: str) -> str:
-    half = WHOLE_CHARS // 2
-    checksum = zlib.crc32(text[:CHECKSUMMED_CHARS].encode("utf-8", "surrogatepass"))
-    return f"{len(text)} {checksum} {text[:half]}{text[-half:]}"
-
-
-def _key(parts: Sequence[object]) -> str:
+def _key(parts: tuple[object, ...]) -> str:
     """A digest of `parts`: as JSON, in which the same letters cut otherwise are something else."""
     try:
         told = orjson.dumps(parts)
     except orjson.JSONEncodeError:  # half a surrogate pair: orjson reads it and does not write it
         told = repr(parts).encode("utf-8", "backslashreplace")
-    return hashlib.sha256(told).hexdigest()[:32]
+    return sha256(told).hexdigest()[:32]

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.dialects._openings import VOLATILE_PREFIX, chat_opening
-from proxy.session import CHECKSUMMED_CHARS, HEADERS, WHOLE_CHARS, chore_keys, keys_of, sender_of
+from providers.dialects._openings import CHECKSUMMED_CHARS, VOLATILE_PREFIX, WHOLE_CHARS, chat_opening
+from proxy.session import HEADERS, chore_keys, keys_of, sender_of
 
 SYSTEM = {"role": "system", "content": "You are a coding agent. " * 200}
 TOOLS = [{"type": "function", "function": {"name": name, "description": "…"}} for name in ("read", "write", "shell")]

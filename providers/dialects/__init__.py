@@ -91,7 +91,7 @@ class Ask:
 
 
 class Opening(NamedTuple):
-    """What stays the same from a conversation's first request to its last. Texts as they came."""
+    """What stays the same from a conversation's first request to its last. Of long texts, what tells them apart."""
 
     system: tuple[str, ...] = ()
     tool_names: tuple[str, ...] = ()

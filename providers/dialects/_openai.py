@@ -75,9 +75,11 @@ def may_name_another(body: bytes) -> bool:
 
 
 def read_stream(data: dict[str, Any]) -> bool:
-    stream = data.get("stream")
-    if stream is None or isinstance(stream, bool):
-        return bool(stream)
+    stream = data.get("stream", False)
+    if isinstance(stream, bool):
+        return stream
+    if stream is None:
+        return False
     raise BadRequestError(f"`stream` must be true or false, not {_json_type(stream)}", "stream", "invalid_type")
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from providers.codecs.chat import CODEC
-from providers.dialects import AnswerFacts, Ask, Dialect, _openai
+from providers.dialects import Ask, Dialect, _openai
 from providers.dialects._agent_hints import HINTS, without_hints
 from providers.dialects._openings import chat_opening
 from providers.dialects._reasoning import is_sealed, without_sealed
@@ -97,20 +98,26 @@ def _is_content(choice: dict[str, Any]) -> bool:
     return isinstance(delta, dict) and any(value for key, value in delta.items() if key != "role")
 
 
+_ROLE = frozenset({"role"})
+_PLAIN = frozenset({"role", "content"})
+
+
 def _text_size(data: dict[str, Any]) -> int:
     size = 0
     choices = data.get("choices")
     for choice in choices if isinstance(choices, list) else ():
         message = choice.get("message") if isinstance(choice, dict) else None
         if isinstance(message, dict):
-            for key, value in message.items():
-                if value and key != "role":
-                    size += len(value if isinstance(value, str) else str(value))
+            text = message.get("content")
+            if isinstance(text, str):
+                size += len(text)
+                others = message.keys() - _PLAIN
+            else:
+                others = message.keys() - _ROLE
+            for key in others:
+                if value := message[key]:
+                    size += len(str(value))
     return size
-
-
-def read_answer(body: bytes) -> AnswerFacts:
-    return _openai.read_answer(body, _text_size)
 
 
 DIALECT = Dialect(
@@ -119,7 +126,7 @@ DIALECT = Dialect(
     read=read,
     prepare=prepare,
     new_scanner=lambda ask: _openai.ChoiceScanner(ask, _is_content),
-    read_answer=read_answer,
+    read_answer=partial(_openai.read_answer, text_of=_text_size),
     read_large_answer=_openai.read_large_answer,
     error_body=_openai.error_body,
     error_events=_openai.error_events,

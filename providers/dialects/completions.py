@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from providers.dialects import AnswerFacts, Ask, BadRequestError, Dialect, _openai
+from providers.dialects import Ask, BadRequestError, Dialect, _openai
 from providers.dialects.chat import asks_for_usage, prepare
 from providers.dialects.excerpts import completions_excerpt
 from routing.calibration import tokens_from_bytes
@@ -34,17 +35,13 @@ def _text_size(data: dict[str, Any]) -> int:
     return sum(len(str(choice.get("text") or "")) for choice in choices if isinstance(choice, dict)) if isinstance(choices, list) else 0
 
 
-def read_answer(body: bytes) -> AnswerFacts:
-    return _openai.read_answer(body, _text_size)
-
-
 DIALECT = Dialect(
     name="completions",
     paths=("/v1/completions", "/completions"),
     read=read,
     prepare=prepare,
     new_scanner=lambda ask: _openai.ChoiceScanner(ask, _is_content),
-    read_answer=read_answer,
+    read_answer=partial(_openai.read_answer, text_of=_text_size),
     read_large_answer=_openai.read_large_answer,
     error_body=_openai.error_body,
     error_events=_openai.error_events,

@@ -15,7 +15,7 @@ from providers.codecs.gemini import CODEC
 from providers.codecs.gemini.seals import MARK, UNSEALED, is_ours
 from providers.codecs.gemini.spelling import member, snake
 from providers.dialects import Ask, BadRequestError, Dialect, Opening, StreamScanner, _google, _openai
-from providers.dialects._openings import MESSAGES_LOOKED_AT
+from providers.dialects._openings import MESSAGES_LOOKED_AT, telling
 from providers.dialects.excerpts.gemini import gemini_excerpt, parts_of, read_content, tool_names
 from providers.splice import set_members
 from routing.calibration import tokens_from_bytes
@@ -186,7 +186,7 @@ def opening(data: dict[str, Any]) -> Opening:
         said = read_content(content)
         if said.role == "assistant":
             calls = (text for call in said.calls for text in (call.id, call.arguments))
-            answer = (*said.texts, *calls) or ("",)  # an empty answer is one, too
+            answer = tuple(map(telling, (*said.texts, *calls))) or ("",)  # an empty answer is one, too
             break
         before += said.texts
     standing = read_content(system).texts
@@ -194,7 +194,7 @@ def opening(data: dict[str, Any]) -> Opening:
 
 
 def _joined(texts: Any) -> tuple[str, ...]:
-    return ("\n".join(texts),) if texts else ()
+    return (telling("\n".join(texts)),) if texts else ()
 
 
 def count_input(data: dict[str, Any]) -> int:

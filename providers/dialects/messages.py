@@ -10,7 +10,7 @@ import orjson
 from providers.codecs.messages import CODEC
 from providers.codecs.messages.seals import MARK
 from providers.dialects import Ask, Dialect, Opening, _anthropic, _openai
-from providers.dialects._openings import MESSAGES_LOOKED_AT, chat_opening
+from providers.dialects._openings import MESSAGES_LOOKED_AT, chat_opening, telling
 from providers.dialects.excerpts import chat_excerpt
 from providers.splice import set_members
 from routing.calibration import tokens_from_bytes
@@ -151,7 +151,7 @@ def opening(data: dict[str, Any]) -> Opening:
     for message in messages[:MESSAGES_LOOKED_AT] if isinstance(messages, list) else ():
         if isinstance(message, dict) and message.get("role") == "assistant":
             ids = (block.get("id") for block in _blocks([message]) if block.get("type") == "tool_use")
-            calls = tuple(each for each in ids if isinstance(each, str))
+            calls = tuple(telling(each) for each in ids if isinstance(each, str))
             return found._replace(answer=(*found.answer, *calls)) if calls else found
     return found
 
