@@ -23,7 +23,7 @@ from proxy.attempt import Attempt
 from proxy.body import BodyError, ClientDisconnectedError, plain_body, read_body
 from proxy.caller import Caller
 from proxy.checkpoints import checkpoint_key
-from proxy.demand import Request, demand_for, remember
+from proxy.demand import demand_for, remember
 from proxy.downstream import Downstream, Receive
 from proxy.gateway import Gateway
 from proxy.harness import HARNESSES
@@ -137,9 +137,9 @@ class Exchange:
             ask = dialect.read(data, len(body))
             record.requested_model, record.stream = ask.model, ask.stream
             record.input_tokens_estimated = ask.input_tokens_estimated
-            steering = caller.steering()
-            self._is_debug = steering.debug
-            understood = demand_for(Request(dialect, data, ask, caller.by_name, caller.key), steering, serving, now_s)
+            asker = caller.asker()
+            self._is_debug = asker.steering.debug
+            understood = demand_for(asker, ask, data, now_s)
         except BadRequestError as error:
             await self._refuse(errors.bad_request(error))
             return
@@ -153,7 +153,7 @@ class Exchange:
         record.harness, record.use_case = demand.harness, demand.use_case._value_
         if demand.affinity_keys:
             record.affinity_key = demand.affinity_keys[0]
-        self._deadline_s = steering.deadline_s or serving.limits.deadline_s
+        self._deadline_s = asker.steering.deadline_s or serving.limits.deadline_s
         self._deadline = self._gateway.deadlines.start(self._deadline_s, self._deadline_passed)
         if ask.stream and ask.stream_type is EVENT_STREAM:
             self._begin_silence(demand.harness)

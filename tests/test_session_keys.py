@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.dialects._openings import VOLATILE_PREFIX, chat_opening
-from proxy.session import CHECKSUMMED_CHARS, HEADERS, WHOLE_CHARS, chore_keys, keys_of
+from providers.dialects._openings import CHECKSUMMED_CHARS, VOLATILE_PREFIX, WHOLE_CHARS, chat_opening
+from proxy.session import HEADERS, chore_keys, keys_of, sender_of
 
 SYSTEM = {"role": "system", "content": "You are a coding agent. " * 200}
 TOOLS = [{"type": "function", "function": {"name": name, "description": "…"}} for name in ("read", "write", "shell")]
@@ -32,7 +32,7 @@ def assistant(text: Any = None, call: str | None = None) -> dict[str, Any]:
 
 def keys(data: dict[str, Any], client: str | None = None, **headers: str) -> tuple[str, ...]:
     by_name = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
-    return keys_of(chat_opening(data), by_name, client)
+    return keys_of(chat_opening(data), sender_of(by_name, client))
 
 
 class TestWithoutASession:
@@ -99,9 +99,10 @@ class TestWithASession:
     def test_a_header_names_the_conversation_whatever_its_messages(self, name: str) -> None:
         by_name = {name.encode(): b"s-1"}
         opening = chat_opening(body(user("fix it")))
-        assert keys_of(opening, by_name, None) == keys_of(chat_opening(body(user("compacted: …"))), by_name, None)
-        assert keys_of(opening, by_name, None) != keys_of(opening, {name.encode(): b"s-2"}, None)
-        assert keys_of(opening, by_name, "me") != keys_of(opening, by_name, "you")
+        found = keys_of(opening, sender_of(by_name, None))
+        assert found == keys_of(chat_opening(body(user("compacted: …"))), sender_of(by_name, None))
+        assert found != keys_of(opening, sender_of({name.encode(): b"s-2"}, None))
+        assert keys_of(opening, sender_of(by_name, "me")) != keys_of(opening, sender_of(by_name, "you"))
 
     def test_donuts_own_header_comes_first(self) -> None:
         talk = body(user("fix it"))
