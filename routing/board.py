@@ -1,7 +1,7 @@
 """The ranking of one stage's candidates for one kind of demand, kept from request to request.
 
 A decision changes what one replica has in flight, so the next one asks that replica again and nobody else. What is learned from answers is
-taken in as often as it is worth it. What is left per request is a look at the logs of changes, a maximum, and what the request itself adds.
+taken in as often as it is worth it. What is left per request is a look at who changed, a maximum, and what the request itself adds.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from routing.candidates import Candidates, Task
-from routing.changes import ChangeLog
 from routing.columns import Change, Column
 from routing.factors import MeasuredFactor
 from routing.fleet import Belief, Reading
@@ -21,10 +20,10 @@ from routing.types import Ranking
 
 
 class Changing(Protocol):
-    """The part of the fleet that tells whose state changed."""
+    """The part of the fleet that tells whether somebody's state changed: `ReplicaState` says whose."""
 
-    changes: ChangeLog
-    loads: ChangeLog
+    changes: int
+    loads: int
 
 
 DERIVED_KEPT = 16
@@ -43,7 +42,6 @@ class Board:
 
     __slots__ = (
         "_base",
-        "_candidates",
         "_derived",
         "_fleet",
         "_learned",
@@ -54,18 +52,19 @@ class Board:
         "_ranking",
         "_rows",
         "_scoring",
+        "_seen",
         "_standing",
+        "_states",
         "_task",
-        "_version",
     )
 
     def __init__(self, candidates: Candidates, task: Task, scoring: Scoring, fleet: Changing) -> None:
-        self._candidates = candidates
         self._task = task
         self._scoring = scoring
         self._fleet = fleet
-        self._version, self._loads_seen = fleet.changes.version, fleet.loads.version
+        self._seen, self._loads_seen = fleet.changes, fleet.loads
         self._looks_left, self._look_until_s = LOOKS, -math.inf
+        self._states = candidates.states
         self._rows = list(zip(candidates.replicas, candidates.models, candidates.states, strict=True))
         weights = scoring.weights
         fixed = {factor.name: Column(factor, weights[factor.name], self._rows, task) for factor in scoring.fixed}
@@ -87,16 +86,16 @@ class Board:
 
     def ranked(self, now_s: float) -> Ranking:
         """As of now. Whoever got one before keeps what it saw."""
-        changes, loads, positions = self._fleet.changes, self._fleet.loads, self._candidates.positions
-        if self._version != changes.version and self._may_look(now_s):
-            changed = changes.since(self._version, positions)
-            self._version = changes.version
+        fleet = self._fleet
+        if self._seen != fleet.changes and self._may_look(now_s):
+            seen, self._seen = self._seen, fleet.changes
+            changed = [i for i, state in enumerate(self._states) if state.changed > seen]
             if changed and self._take_in(changed):
-                self._loads_seen = loads.version
+                self._loads_seen = fleet.loads
                 self._weigh_loads(range(len(self._rows)))
-        if self._loads_seen != loads.version:
-            changed = loads.since(self._loads_seen, positions)
-            self._loads_seen = loads.version
+        if self._loads_seen != fleet.loads:
+            seen, self._loads_seen = self._loads_seen, fleet.loads
+            changed = [i for i, state in enumerate(self._states) if state.loaded > seen]
             if changed:
                 self._weigh_loads(changed)
         return self._ranking

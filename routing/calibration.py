@@ -34,7 +34,8 @@ class Calibration:
         self.samples += 1
 
     def learn_output(self, estimated: int, reported: int) -> None:
-        self.output_ratio = _towards(self.output_ratio, estimated, reported)
+        if estimated > 0:
+            self.output_ratio = _towards(self.output_ratio, estimated, reported)
 
     def input_tokens(self, estimated: int) -> int:
         return round(estimated * self.input_ratio)

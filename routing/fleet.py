@@ -9,7 +9,6 @@ from typing import NamedTuple, Protocol
 
 from routing.affinity import Affinity
 from routing.calibration import Calibration
-from routing.changes import ChangeLog
 from routing.facts import FailureKind
 from routing.headroom.book import Book
 from routing.headroom.counters import CounterKey
@@ -17,7 +16,7 @@ from routing.headroom.limits import Limits
 from routing.headroom.sizing import Sizing
 from routing.headroom.standing import FULL, Standing
 from routing.headroom.types import ReportedLimit
-from routing.health import Health, HealthState, needs_probe
+from routing.health import Health, HealthState
 from routing.retry import RetryWindow
 from routing.skew import Twins
 from routing.timing import UNMEASURED, Timing
@@ -111,6 +110,10 @@ class ReplicaState:
     not on this machine: a vendor's queue is not ours to count."""
     finished: int = 0
     failed: int = 0
+    changed: int = 0
+    """`Fleet.changes` at its latest change."""
+    loaded: int = 0
+    """`Fleet.loads` when it last got an attempt or got rid of one."""
 
     @property
     def headroom(self) -> float:
@@ -187,7 +190,7 @@ def errand_to(health: HealthState) -> Errand:
     """Of an attempt that is not sent in panic."""
     if health.health is not Health.HEALTHY:
         return Errand.PROBE
-    return Errand.TRIAL if needs_probe(health) else Errand.PLAIN
+    return Errand.TRIAL if health.limited_until_s > 0.0 else Errand.PLAIN  # `needs_probe` without the call
 
 
 class Reservation(NamedTuple):
@@ -208,10 +211,10 @@ class Fleet:
     def __init__(self, input_ratios: Mapping[str, float] | None = None, affinity: Affinity | None = None) -> None:
         """`input_ratios`: logical model id → reported ÷ estimated input tokens, as an earlier process learned them."""
         self.affinity = affinity if affinity is not None else Affinity()
-        self.changes = ChangeLog()
-        """Whose state is another."""
-        self.loads = ChangeLog()
-        """Who has more or fewer attempts in flight."""
+        self.changes = 0
+        """How often somebody's state became another."""
+        self.loads = 0
+        """How often somebody got an attempt, or got rid of one."""
         self.retries = RetryWindow()
         self.headroom = Book(Sizing(input_ratios))
         self.twins = Twins()
@@ -261,15 +264,16 @@ class Fleet:
         self.headroom.advance(now_s)
         self._take_standings()
         for id_ in self.twins.weigh(self._states, seconds):
-            self.changes.add(id_)
+            self._mark(self._states[id_])
 
     def _take_standings(self) -> None:
         """What changed in the book of limits, rankings are to see."""
         changed = self.headroom.changed
         if changed:
             for place in changed:
-                self.state(place.id).standing = place.standing
-                self.changes.add(place.id)
+                state = self.state(place.id)
+                state.standing = place.standing
+                self._mark(state)
             changed.clear()
 
     def note(self, replica_id: str) -> None:
@@ -277,8 +281,14 @@ class Fleet:
 
         A rate limit counts until the next success, even when its time is over: that is only slower.
         """
-        self.changes.add(replica_id)
-        self.judge_health(replica_id, self._states[replica_id])
+        state = self._states[replica_id]
+        self._mark(state)
+        self.judge_health(replica_id, state)
+
+    def _mark(self, state: ReplicaState) -> None:
+        """Rankings look at it again."""
+        self.changes += 1
+        state.changed = self.changes
 
     def judge_health(self, replica_id: str, state: ReplicaState) -> None:
         """Keep `unwell` true."""
@@ -318,13 +328,11 @@ class Fleet:
         if self.headroom.is_watching:
             self.headroom.hold(number, replica, demand, now_s)
             self._take_standings()
-        self._note_load(replica_id, is_local=replica.is_local)
+        self.loads += 1
+        state.loaded = self.loads
+        if replica.is_local:
+            self._mark(state)  # its queue tells how long the next one waits
         return number
-
-    def _note_load(self, replica_id: str, *, is_local: bool) -> None:
-        self.loads.add(replica_id)
-        if is_local:
-            self.changes.add(replica_id)  # its queue tells how long the next one waits
 
     def count(self, number: int, usage: Usage | None, failure: FailureKind | None, now_s: float) -> None:
         """The open attempt `number` is over and used so much; to be followed by `settle`."""
@@ -371,5 +379,8 @@ class Fleet:
         assert state.tokens_reserved >= 0
         if state.health.probe == number:
             state.health.probe = None
-        self._note_load(reservation.replica_id, is_local=reservation.is_local)
+        self.loads += 1
+        state.loaded = self.loads
+        if reservation.is_local:
+            self._mark(state)
         return reservation, began_s

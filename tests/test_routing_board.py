@@ -10,7 +10,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from routing.board import LOOK_PERIOD_S, LOOKS, Board, SoleBoard, board_of
 from routing.candidates import Candidates, Task
-from routing.changes import KEPT, ChangeLog
 from routing.facts import AttemptFailed, AttemptFinished, Failure, FailureKind, FirstToken, LimitsReported
 from routing.fleet import Fleet
 from routing.headroom.standing import Standing
@@ -84,12 +83,6 @@ class BoardMachine(RuleBasedStateMachine):
         self.now_s += seconds
         self.fleet.advance(self.now_s)
 
-    @rule()
-    def miss_very_many_changes(self) -> None:
-        for _ in range(2 * KEPT + 1):
-            self.fleet.changes.add("somebody/else")
-            self.fleet.loads.add("somebody/else")
-
     def learn(self, fact: Any) -> None:
         learn(self.fleet, fact, self.now_s)
 
@@ -160,20 +153,3 @@ def test_a_busy_ranking_takes_in_what_is_in_flight_at_once_and_what_was_learned_
     later = board.ranked(1.0 + LOOK_PERIOD_S)
     assert later == Board(candidates, TASKS[0], SCORING, fleet).ranked(9.0)
     assert later.columns["errors"][far] == 0.75
-
-
-def test_the_log_forgets_what_nobody_will_ask_for() -> None:
-    log, positions = ChangeLog(), {"a": 0, "b": 1, "c": 2}
-    log.add("a")
-    seen = log.version
-    assert set(log.since(0, positions)) == {0}
-    for _ in range(KEPT - 2):
-        log.add("b")
-    log.add("elsewhere")
-    assert set(log.since(seen, positions)) == {1}
-    for _ in range(5 * KEPT):
-        log.add("b")
-        assert len(log._ids) <= 2 * KEPT
-    assert set(log.since(seen, positions)) == {0, 1, 2}, "too long ago: everyone may have changed"
-    assert set(log.since(log.version - KEPT, positions)) == {1}
-    assert set(log.since(log.version, positions)) == set()
