@@ -83,7 +83,8 @@ class Attempt:
             answer = await upstream.transport.send(request)
             request.body = b""  # a stream may go on for an hour, and nobody needs its prompt any more
         except TransportError as error:
-            self._note_timings(error)
+            timings = error.timings
+            self.record.queue_s, self.record.connect_s, self.record.connection_reused = timings.queue_s, timings.connect_s, timings.reused
             self._fail(Failure(error.kind, str(error)))
             return
         try:
@@ -124,18 +125,13 @@ class Attempt:
             self._take_aside(relayed.aside)
         self._fail(failure, status)
 
-    def _note_timings(self, source: Answer | TransportError) -> None:
-        timings = source.timings
-        self.record.queue_s = timings.queue_s
-        self.record.connect_s = timings.connect_s
-        self.record.connection_reused = timings.reused
-
     def _note_answer(self, answer: Answer) -> None:
-        self._note_timings(answer)
-        self.record.upstream_status = answer.status
+        record, timings = self.record, answer.timings
+        record.queue_s, record.connect_s, record.connection_reused = timings.queue_s, timings.connect_s, timings.reused
+        record.upstream_status = answer.status
         for name, value in answer.headers:
             if name in REQUEST_IDS:
-                self.record.upstream_request_id = value[:200].decode("latin-1")
+                record.upstream_request_id = value[:200].decode("latin-1")
                 if name == b"x-request-id":
                     break
 

@@ -38,12 +38,14 @@ from routing import explain
 from routing.facts import Failure, FailureKind
 from routing.resolve import UnknownModel
 from routing.translation import upstream_dialect
-from routing.types import Capability, Decision, Demand, Dispatch, ModelReplica, Refusal
+from routing.types import Capability, Decision, Demand, Dispatch, ModelReplica, Refusal, UseCase
 
 log = structlog.get_logger("donut.exchange")
 
 # Kinds whose own words the client must see as they are: its request is at fault, and its harness reacts to the vendor's text.
 PASSED_THROUGH = frozenset({FailureKind.BAD_REQUEST, FailureKind.CONTENT_POLICY, FailureKind.CONTEXT_TOO_LONG, FailureKind.NOT_FOUND})
+
+USE_CASE_HEADERS = {each.value: (b"x-donut-use-case", each.value.encode()) for each in UseCase}
 
 NO_PROMPT: tuple[bytes, dict[str, Any]] = (b"", {})
 
@@ -189,8 +191,8 @@ class Exchange:
         last: Attempt | None = None
         panicked = False
         while True:
-            decision = self._decide(demand, tried, panicked)
-            if isinstance(decision, Refusal) and last is None and tried:
+            decision = self._serving.router.decide(demand, self._gateway.now(), tried, panicked=panicked)
+            if tried and last is None and isinstance(decision, Refusal):
                 # All were tried under this idempotency key: the plan begins anew.
                 tried = self._resumed = frozenset()
                 decision = self._decide(demand, tried, panicked)
@@ -415,13 +417,17 @@ class Exchange:
     # Headers
 
     def _names(self) -> Headers:
-        return [(b"x-request-id", self.record.request_id.encode("latin-1")), (b"x-donut-decision", self.record.id.encode())]
+        record = self.record
+        decision_id = record.id.encode()
+        request_id = decision_id if record.request_id == record.id else record.request_id.encode("latin-1")
+        return [(b"x-request-id", request_id), (b"x-donut-decision", decision_id)]
 
     def _own_headers(self) -> Headers:
         record = self.record
-        headers = [*self._names(), (b"x-donut-attempts", b"%d" % len(record.attempts))]
+        headers = self._names()
+        headers.append((b"x-donut-attempts", b"%d" % len(record.attempts)))
         if record.use_case is not None:
-            headers.append((b"x-donut-use-case", record.use_case.encode()))
+            headers.append(USE_CASE_HEADERS[record.use_case])
         if self._upstream is not None:
             headers += self._upstream.answer_headers
         if self._serving.tells_limits and self._decision is not None:
