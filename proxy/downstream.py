@@ -143,15 +143,25 @@ class Downstream:
         if not self.connection.end_stream(data):
             await self._send({"type": "http.response.body", "body": data})
 
+    def try_reply(self, status: int, headers: Headers, body: bytes) -> bool:
+        """A whole answer at once, if the client takes it so; False, with nothing sent, when `reply` has to do it."""
+        if self.is_open or not self.connection.reply(status, headers, body):
+            return False
+        self.has_started = True
+        self.status = status
+        self.bytes_out += len(body)
+        return True
+
     async def reply(self, status: int, headers: Headers, body: bytes) -> None:
         """A whole answer at once."""
+        if self.try_reply(status, headers, body):
+            return
         self.has_started = True
         if self.is_open:
             await self.end(body)
             return
         self.status = status
         self.bytes_out += len(body)
-        if not self.connection.reply(status, headers, body):
-            headers = [*headers, (b"content-length", b"%d" % len(body))]
-            await self._send({"type": "http.response.start", "status": status, "headers": headers})
-            await self._send({"type": "http.response.body", "body": body})
+        headers = [*headers, (b"content-length", b"%d" % len(body))]
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})

@@ -78,10 +78,7 @@ class BatchedTransport(asyncio.Transport):
         if waiting:
             inner = self._inner
             if not inner.is_closing():
-                if len(waiting) == 1:
-                    inner.write(waiting[0])
-                else:
-                    inner.writelines(waiting)
+                inner.writelines(waiting)
             waiting.clear()
 
     @property
