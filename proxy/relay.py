@@ -132,10 +132,14 @@ class Relay:
         scanner = self._scanner
         assert scanner is not None
         out = scanner.feed(data)
-        if not scanner.is_finished and scanner.failure is None and self._downstream.try_write(out):
-            if out:
+        if not scanner.is_finished and scanner.failure is None:
+            if not out:
+                return True
+            downstream = self._downstream
+            if downstream.connection.write_piece(out):  # `try_write`, inlined
+                downstream.bytes_out += len(out)
                 self._latest = out
-            return True
+                return True
         self._pending = out if scanner.failure is None else without_secrets(out, self._secrets)
         return False
 
