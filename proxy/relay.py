@@ -109,12 +109,15 @@ class Relay:
                 self._latest = out or self._latest
                 await self._downstream.write(out)
                 return True
-            self._hold(out, answer)
+            if out:
+                self._hold(out)
             if scanner.is_finished and answer.has_ended():
                 return False
             if scanner.has_content or scanner.is_finished or self._prelude_is_full():
                 await self._commit(answer)
                 return True
+            if self._prelude and self._prelude_timer is None:
+                self._prelude_timer = asyncio.get_running_loop().call_later(self._limits.prelude_s, self._prelude_is_over, answer)
             data = await answer.read()
         return False
 
@@ -164,14 +167,10 @@ class Relay:
             self._stop_prelude_timer()
             await self._downstream.reply(answer.status, self._stream_head(answer), b"".join((*self._prelude, rest)))
 
-    def _hold(self, out: bytes, answer: Answer) -> None:
-        if not out:
-            return
+    def _hold(self, out: bytes) -> None:
         self._prelude = (*self._prelude, out)
         self._prelude_bytes += len(out)
         self._prelude_events += out.count(b"\n\n") or 1
-        if self._prelude_timer is None:
-            self._prelude_timer = asyncio.get_running_loop().call_later(self._limits.prelude_s, self._prelude_is_over, answer)
 
     def _prelude_is_full(self) -> bool:
         return self._prelude_events > self._limits.prelude_events or self._prelude_bytes > self._limits.prelude_bytes

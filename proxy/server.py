@@ -88,11 +88,11 @@ class DonutProtocol(HttpToolsProtocol):
             return
         self._expected = None
         if data.startswith(expected.before):
-            digits_at = len(expected.before)
+            digits_at = expected.before_size
             digits_end = data.find(b"\r", digits_at, digits_at + LENGTH_DIGITS + 1)
             digits = data[digits_at:digits_end]
             if data.startswith(expected.after, digits_end) and digits.isdigit():
-                body_at = digits_end + len(expected.after)
+                body_at = digits_end + expected.after_size
                 missing = int(digits) + body_at - len(data)
                 if missing == 0 and self._begin(expected, data[body_at:]):
                     return

@@ -86,6 +86,8 @@ class WireConnection(asyncio.Protocol):
         self._sink: Callable[[bytes], bool] | None = None
         self._sink_is_full = False
         self.failure: tuple[FailureKind, str] | None = None
+        self._heard = False
+        self._heard_at = 0.0
         self._complete = self._keep_alive = self._is_asked = self._is_busy = self._is_paused = False
         self.is_open = True
         """Until one side ends it. Not asked of the transport: asyncio's for TLS does not call itself closing after abort() or the peer's
@@ -136,11 +138,11 @@ class WireConnection(asyncio.Protocol):
         `written_at`. What only an answer that went wrong leaves behind needs no setting back: its connection is not used again."""
         self._is_busy = self._is_asked = True
         self.headers: Headers = []
-        self.head_done = self._complete = self._heard = False
+        self.head_done = self._complete = False
         self._unread = self._interims = 0
         self._deadlines = deadlines
         self._started_at = started_at
-        self._written_at = self._heard_at = written_at
+        self._written_at = written_at
         self._pool.active.add(self)
         if len(body) < _JOIN_BELOW_BYTES:
             self._transport.write(head + body)

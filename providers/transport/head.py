@@ -32,16 +32,16 @@ def host_line(origin: Origin) -> bytes:
 
 def request_head(request: UpstreamRequest, host: bytes) -> bytes:
     """The complete head, empty line included. `host` is `host_line(request.origin)`. Raises ValueError on a caller's bug."""
-    headers, made_for = request.headers, (request.method, request.target, host)
-    if type(headers) is not SteadyHeaders:
-        fields = _fields(*made_for, tuple(headers))
-    elif headers.made_for == made_for:
+    headers, body = request.headers, request.body
+    made_for = (request.method, request.target, host)
+    if type(headers) is SteadyHeaders:
+        if headers.made_for != made_for:
+            headers.made, headers.made_for = _fields(*made_for, tuple(headers)), made_for
         fields = headers.made
     else:
-        fields = headers.made = _fields(*made_for, tuple(headers))
-        headers.made_for = made_for
-    if request.body or request.method not in _METHODS_WITHOUT_BODY:
-        return b"%bcontent-length: %d\r\n\r\n" % (fields, len(request.body))
+        fields = _fields(*made_for, tuple(headers))
+    if body or request.method not in _METHODS_WITHOUT_BODY:
+        return b"%bcontent-length: %d\r\n\r\n" % (fields, len(body))
     return fields + b"\r\n"
 
 
