@@ -15,7 +15,7 @@ from config.sources import Source
 from config.transports import Transports
 from providers.dialects import Dialect
 from providers.loopback import is_loopback
-from providers.transport.port import Origin, Transport
+from providers.transport.port import Origin, Transport, the_same
 from proxy.guard import LOOPBACK_HOSTS
 from proxy.headers import header_text
 from proxy.memory import Memory
@@ -155,7 +155,7 @@ def origin_of(source: Source) -> tuple[Origin, str]:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     reach = source.reach
     origin = Origin(parts.scheme, parts.hostname or "", port, reach.verify, reach.ca_file, reach.proxy, reach.http2)
-    return origin, parts.path.rstrip("/")
+    return the_same(origin), parts.path.rstrip("/")
 
 
 def _limits(settings: Settings) -> Limits:

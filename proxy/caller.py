@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from providers.dialects import Dialect
-from providers.transport.port import Headers
+from providers.transport.port import Headers, SteadyHeaders
 from proxy.asker import Asker
 from proxy.headers import to_upstream
 from proxy.serving import Serving, Upstream
@@ -88,7 +88,7 @@ class Caller:
         found = self._to_upstream.get(upstream.replica.id)
         if found is None:
             crossing = to_upstream(self.headers, upstream.kind.forward_headers, upstream.kind.default_headers)
-            found = self._to_upstream[upstream.replica.id] = [*upstream.headers, *crossing]
+            found = self._to_upstream[upstream.replica.id] = SteadyHeaders([*upstream.headers, *crossing])
         return found
 
 

@@ -92,17 +92,17 @@ Begin = Callable[[Caller, Exchanging], Coroutine[Any, Any, None] | None]
 class Downstream:
     """Sends one answer. Counts its bytes; knows whether it has begun."""
 
-    __slots__ = ("_send", "bytes_out", "connection", "has_started", "is_open", "status")
+    # How each begins: defaults of the class, which none has to set.
+    has_started = False
+    """Has anything of an upstream's answer gone out?"""
+    is_open = False
+    """Is the head of a stream out, sent before anybody has answered?"""
+    status = 0
+    bytes_out = 0
 
     def __init__(self, connection: Connection, send: Send) -> None:
         self._send = send
         self.connection = connection
-        self.has_started = False
-        """Has anything of an upstream's answer gone out?"""
-        self.is_open = False
-        """Is the head of a stream out, sent before anybody has answered?"""
-        self.status = 0
-        self.bytes_out = 0
 
     def open_stream(self, headers: Headers, piece: bytes) -> None:
         """The head of a stream whose content nobody has yet; who answers goes on behind it. Not sent to a client that takes nothing."""
@@ -143,15 +143,25 @@ class Downstream:
         if not self.connection.end_stream(data):
             await self._send({"type": "http.response.body", "body": data})
 
+    def try_reply(self, status: int, headers: Headers, body: bytes) -> bool:
+        """A whole answer at once, if the client takes it so; False, with nothing sent, when `reply` has to do it."""
+        if self.is_open or not self.connection.reply(status, headers, body):
+            return False
+        self.has_started = True
+        self.status = status
+        self.bytes_out += len(body)
+        return True
+
     async def reply(self, status: int, headers: Headers, body: bytes) -> None:
         """A whole answer at once."""
+        if self.try_reply(status, headers, body):
+            return
         self.has_started = True
         if self.is_open:
             await self.end(body)
             return
         self.status = status
         self.bytes_out += len(body)
-        if not self.connection.reply(status, headers, body):
-            headers = [*headers, (b"content-length", b"%d" % len(body))]
-            await self._send({"type": "http.response.start", "status": status, "headers": headers})
-            await self._send({"type": "http.response.body", "body": body})
+        headers = [*headers, (b"content-length", b"%d" % len(body))]
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from providers.dialects import EVENT_STREAM, Ask, Dialect, ErrorReply, StreamScanner
@@ -29,9 +28,8 @@ TAIL_BYTES = 4096
 """What is kept of a larger answer: its end, where usage stands."""
 
 
-@dataclass(slots=True)
 class Relayed:
-    """How the relaying of one answer ended. Committed or not is for the exchange to know."""
+    """How the relaying of one answer ended. Committed or not is for the exchange to know. What nobody found out is the class's."""
 
     failure: Failure | None = None
     usage: Usage | None = None
@@ -72,8 +70,11 @@ class Relay:
         self._secrets = secrets
         try:
             first = await answer.read()
-            if first.startswith(b"{"):
-                await self._whole(answer, first)  # an answer in one piece, and the rest of the question need not be asked
+            if first.startswith(b"{"):  # an answer in one piece, and the rest of the question need not be asked
+                if answer.has_ended():
+                    await self._reply(answer, first)
+                else:
+                    await self._whole(answer, first)
                 return self.result
             while not (is_stream := looks_like_sse(first)) and may_become_sse(first) and (more := await answer.read()):
                 first += more
@@ -84,7 +85,8 @@ class Relay:
         except TransportError as error:
             await self._broke(error)
         finally:
-            self._stop_prelude_timer()
+            if self._prelude_timer is not None or self._early_commit is not None:
+                self._stop_prelude_timer()
         return self.result
 
     # A stream
@@ -107,12 +109,15 @@ class Relay:
                 self._latest = out or self._latest
                 await self._downstream.write(out)
                 return True
-            self._hold(out, answer)
+            if out:
+                self._hold(out)
             if scanner.is_finished and answer.has_ended():
                 return False
             if scanner.has_content or scanner.is_finished or self._prelude_is_full():
                 await self._commit(answer)
                 return True
+            if self._prelude and self._prelude_timer is None:
+                self._prelude_timer = asyncio.get_running_loop().call_later(self._limits.prelude_s, self._prelude_is_over, answer)
             data = await answer.read()
         return False
 
@@ -130,10 +135,14 @@ class Relay:
         scanner = self._scanner
         assert scanner is not None
         out = scanner.feed(data)
-        if not scanner.is_finished and scanner.failure is None and self._downstream.try_write(out):
-            if out:
+        if not scanner.is_finished and scanner.failure is None:
+            if not out:
+                return True
+            downstream = self._downstream
+            if downstream.connection.write_piece(out):  # `try_write`, inlined
+                downstream.bytes_out += len(out)
                 self._latest = out
-            return True
+                return True
         self._pending = out if scanner.failure is None else without_secrets(out, self._secrets)
         return False
 
@@ -158,14 +167,10 @@ class Relay:
             self._stop_prelude_timer()
             await self._downstream.reply(answer.status, self._stream_head(answer), b"".join((*self._prelude, rest)))
 
-    def _hold(self, out: bytes, answer: Answer) -> None:
-        if not out:
-            return
+    def _hold(self, out: bytes) -> None:
         self._prelude = (*self._prelude, out)
         self._prelude_bytes += len(out)
         self._prelude_events += out.count(b"\n\n") or 1
-        if self._prelude_timer is None:
-            self._prelude_timer = asyncio.get_running_loop().call_later(self._limits.prelude_s, self._prelude_is_over, answer)
 
     def _prelude_is_full(self) -> bool:
         return self._prelude_events > self._limits.prelude_events or self._prelude_bytes > self._limits.prelude_bytes
@@ -221,16 +226,18 @@ class Relay:
         await self._pass_through(answer, b"".join(pieces))
 
     async def _reply(self, answer: Answer, body: bytes) -> None:
-        facts = self._dialect.read_answer(body)
-        self.result.usage = facts.usage
-        self.result.output_tokens_estimated = facts.output_tokens_estimated
-        self.result.failure = facts.failure
+        facts, result = self._dialect.read_answer(body), self.result
+        result.usage = facts.usage
+        result.output_tokens_estimated = facts.output_tokens_estimated
         if facts.failure is not None:
+            result.failure = facts.failure
             return
         if self._downstream.is_open:
-            self.result.failure = Failure(FailureKind.PROTOCOL, "it answered in one piece where a stream was asked for")
+            result.failure = Failure(FailureKind.PROTOCOL, "it answered in one piece where a stream was asked for")
             return
-        await self._downstream.reply(answer.status, self._on_commit(answer), body if facts.body is None else facts.body)
+        headers, body = self._on_commit(answer), body if facts.body is None else facts.body
+        if not self._downstream.try_reply(answer.status, headers, body):
+            await self._downstream.reply(answer.status, headers, body)
 
     async def _pass_through(self, answer: Answer, data: bytes) -> None:
         """A large answer (thousands of embeddings): commit, then pump without holding it."""

@@ -17,13 +17,15 @@ _REFRAMING = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"trailer"}
 
 
 class RepeatedHead:
-    __slots__ = ("after", "before", "begin", "caller")
+    __slots__ = ("after", "after_size", "before", "before_size", "begin", "caller")
 
     def __init__(self, before: bytes, after: bytes, caller: Caller, begin: Begin) -> None:
         self.before = before
         """Up to the digits of `content-length`."""
+        self.before_size = len(before)
         self.after = after
         """From behind them to the empty line, with it."""
+        self.after_size = len(after)
         self.caller = caller
         self.begin = begin
 

@@ -88,11 +88,11 @@ class DonutProtocol(HttpToolsProtocol):
             return
         self._expected = None
         if data.startswith(expected.before):
-            digits_at = len(expected.before)
+            digits_at = expected.before_size
             digits_end = data.find(b"\r", digits_at, digits_at + LENGTH_DIGITS + 1)
             digits = data[digits_at:digits_end]
             if data.startswith(expected.after, digits_end) and digits.isdigit():
-                body_at = digits_end + len(expected.after)
+                body_at = digits_end + expected.after_size
                 missing = int(digits) + body_at - len(data)
                 if missing == 0 and self._begin(expected, data[body_at:]):
                     return
@@ -257,7 +257,9 @@ class DonutProtocol(HttpToolsProtocol):
         if type(cycle) is not _WholeRequest:
             cycle.waiting_for_100_continue = False
             cycle.message_event.set()
-        self.on_response_complete()
+        # `_head` has made sure of what uvicorn asks now: this connection stays open, and no pipelined request waits.
+        self.server_state.total_requests += 1
+        self._await_next()
 
     def close_after_response(self) -> None:
         self.cycle.keep_alive = False
@@ -270,11 +272,15 @@ class DonutProtocol(HttpToolsProtocol):
             self.transport.close()
         if self.transport.is_closing():
             return
+        if self.pipeline:
+            self.flow.resume_reading()
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._await_next()
+
+    def _await_next(self) -> None:
         if self.flow.read_paused:
             self.flow.resume_reading()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
-            return
         self.sweeps_idle = 0
         if self._is_between_messages:
             self._expected = self._known

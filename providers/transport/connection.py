@@ -25,8 +25,9 @@ from providers.transport.port import Deadlines, Headers
 from routing.facts import FailureKind
 
 READ_AHEAD_BYTES = 64 * 1024
-"""Body bytes queued before we stop reading from the socket (the port's promise); one read of the loop may come on top."""
-HEAD_LIMIT_BYTES = 64 * 1024
+"""Bytes of a body, with their framing, that wait for the reader before we stop reading from the socket (the port's promise); one read of
+the loop may come on top."""
+HEAD_LIMIT_BYTES = READ_AHEAD_BYTES
 HEADERS_LIMIT = 256
 INTERIM_LIMIT = 32
 """1xx answers before the real one; an upstream that sends more is stuck in a loop."""
@@ -55,12 +56,11 @@ class WireConnection(asyncio.Protocol):
         "_parser",
         "_pieces",
         "_pool",
-        "_queued",
         "_sink",
         "_sink_is_full",
         "_started_at",
         "_transport",
-        "_unframed",
+        "_unread",
         "_waiter",
         "_written_at",
         "died_after_s",
@@ -69,6 +69,7 @@ class WireConnection(asyncio.Protocol):
         "headers",
         "is_open",
         "lost",
+        "on_body",
         "peer",
         "status",
     )
@@ -77,14 +78,17 @@ class WireConnection(asyncio.Protocol):
         self.peer = peer
         self._pool = pool
         self._loop = loop
-        self._parser = httptools.HttpResponseParser(self)
         self._pieces: list[bytes] = []
+        """Always the same list: the parser puts the body's pieces into it, and none of our own code runs for them."""
+        self.on_body = self._pieces.append
+        self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._sink: Callable[[bytes], bool] | None = None
         self._sink_is_full = False
         self.failure: tuple[FailureKind, str] | None = None
+        self._heard = False
+        self._heard_at = 0.0
         self._complete = self._keep_alive = self._is_asked = self._is_busy = self._is_paused = False
-        self._queued = 0
         self.is_open = True
         """Until one side ends it. Not asked of the transport: asyncio's for TLS does not call itself closing after abort() or the peer's
         EOF, and where a transport knows of an end before us, `connection_lost` is on its way."""
@@ -134,11 +138,11 @@ class WireConnection(asyncio.Protocol):
         `written_at`. What only an answer that went wrong leaves behind needs no setting back: its connection is not used again."""
         self._is_busy = self._is_asked = True
         self.headers: Headers = []
-        self.head_done = self._complete = self._heard = False
-        self._unframed = self._interims = 0
+        self.head_done = self._complete = False
+        self._unread = self._interims = 0
         self._deadlines = deadlines
         self._started_at = started_at
-        self._written_at = self._heard_at = written_at
+        self._written_at = written_at
         self._pool.active.add(self)
         if len(body) < _JOIN_BELOW_BYTES:
             self._transport.write(head + body)
@@ -168,7 +172,7 @@ class WireConnection(asyncio.Protocol):
             return b"" if self._complete else None
         piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
-        self._queued = 0
+        self._unread = 0
         if self._is_paused:
             self._is_paused = False
             if self.is_open and not self._transport.is_closing():
@@ -222,18 +226,20 @@ class WireConnection(asyncio.Protocol):
             self._unasked()
             return
         self._heard = True
-        self._unframed += len(data)
+        self._unread += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             self._parser_stopped(error)
-        else:
-            if self._unframed > HEAD_LIMIT_BYTES and not self._complete:
-                self._check_unframed(len(data))
+        pieces = self._pieces
         sink = self._sink
-        if sink is not None and (piece := self.take()):
-            self._sink_is_full = not sink(piece)
-            if not self._sink_is_full and self._is_asked:
+        if sink is not None and pieces:
+            piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)  # `take`, inlined: who gives to a sink has not paused
+            pieces.clear()
+            self._unread = 0
+            if not sink(piece):
+                self._sink_is_full = True
+            elif self._is_asked:
                 return  # the reader sleeps on: no task is woken for a piece that has gone its way already
             self._sink = None
         waiter = self._waiter
@@ -241,9 +247,21 @@ class WireConnection(asyncio.Protocol):
             self._waiter = None
             if not waiter.done():
                 waiter.set_result(None)
-        if self._queued > READ_AHEAD_BYTES and not self._is_paused and self.is_open and not self._transport.is_closing():
-            self._is_paused = True
-            self._transport.pause_reading()
+        if self._unread > READ_AHEAD_BYTES:
+            self._check_unread(len(data))
+
+    def _check_unread(self, arrived: int) -> None:
+        """Much has come since the reader took anything: body, which can wait in the socket, or what the parser keeps (a head, a chunk
+        extension or a trailer that never ends).
+
+        One read is allowed on top, so that the split of the bytes does not decide; `on_headers_complete` counts exactly.
+        """
+        if self._pieces:
+            if not self._is_paused and self.is_open and not self._transport.is_closing():
+                self._is_paused = True
+                self._transport.pause_reading()
+        elif self._is_asked and self._unread - arrived > HEAD_LIMIT_BYTES:
+            self._fail(FailureKind.PROTOCOL, f"{self.peer} sent more than {HEAD_LIMIT_BYTES} bytes of headers")
 
     def _unasked(self) -> None:
         """Bytes that belong to nobody: behind an answer, a late answer, or a server's notice before it hangs up."""
@@ -256,7 +274,7 @@ class WireConnection(asyncio.Protocol):
     @property
     def answer_began(self) -> bool:
         """Has a byte of the answer arrived?"""
-        return self.head_done or self._unframed > 0
+        return self.head_done or self._unread > 0
 
     def on_message_begin(self) -> None:
         if self._complete:
@@ -276,7 +294,7 @@ class WireConnection(asyncio.Protocol):
         if len(headers) > HEADERS_LIMIT:
             raise _RefusedError(f"more than {HEADERS_LIMIT} headers")
         # The sum is only worth counting when that many bytes have come at all.
-        if self._unframed > HEAD_LIMIT_BYTES and sum(len(name) + len(value) + 4 for name, value in headers) > HEAD_LIMIT_BYTES:
+        if self._unread > HEAD_LIMIT_BYTES and sum(len(name) + len(value) + 4 for name, value in headers) > HEAD_LIMIT_BYTES:
             raise _RefusedError(f"more than {HEAD_LIMIT_BYTES} bytes of headers")
         if status >= 200:
             self.head_done = True
@@ -285,11 +303,6 @@ class WireConnection(asyncio.Protocol):
         if status < 100 or status == 101 or self._interims > INTERIM_LIMIT or not self._is_close_delimited():
             raise _RefusedError(f"unexpected status {status}")
         self.headers = []
-
-    def on_body(self, piece: bytes) -> None:
-        self._unframed = 0
-        self._queued += len(piece)
-        self._pieces.append(piece)
 
     def on_message_complete(self) -> None:
         if self.head_done:  # else it was a 1xx
@@ -302,14 +315,6 @@ class WireConnection(asyncio.Protocol):
     def _is_close_delimited(self) -> bool:
         """Does the head announce no length? (A 1xx must not announce one: RFC 9110 §8.6.)"""
         return not any(name in (b"content-length", b"transfer-encoding") for name, _ in self.headers)
-
-    def _check_unframed(self, arrived: int) -> None:
-        """Bound what the parser keeps: a head, a chunk extension or a trailer that never ends.
-
-        One read is allowed on top, so that the split of the bytes does not decide; `on_headers_complete` counts exactly.
-        """
-        if self._unframed - arrived > HEAD_LIMIT_BYTES:
-            self._fail(FailureKind.PROTOCOL, f"{self.peer} sent more than {HEAD_LIMIT_BYTES} bytes of headers")
 
     def _parser_stopped(self, error: httptools.HttpParserError) -> None:
         """llhttp, or one of our callbacks, refused the bytes."""

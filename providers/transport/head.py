@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import lru_cache
 
-from providers.transport.port import Origin, UpstreamRequest
+from providers.transport.port import Origin, SteadyHeaders, UpstreamRequest
 
 FRAMING_HEADERS = frozenset({b"host", b"content-length", b"connection", b"transfer-encoding", b"upgrade"})
 """Only the transport writes these."""
@@ -32,14 +32,21 @@ def host_line(origin: Origin) -> bytes:
 
 def request_head(request: UpstreamRequest, host: bytes) -> bytes:
     """The complete head, empty line included. `host` is `host_line(request.origin)`. Raises ValueError on a caller's bug."""
-    fields = _fields(request.method, request.target, tuple(request.headers), host)
-    if request.body or request.method not in _METHODS_WITHOUT_BODY:
-        return b"%bcontent-length: %d\r\n\r\n" % (fields, len(request.body))
+    headers, body = request.headers, request.body
+    made_for = (request.method, request.target, host)
+    if type(headers) is SteadyHeaders:
+        if headers.made_for != made_for:
+            headers.made, headers.made_for = _fields(*made_for, tuple(headers)), made_for
+        fields = headers.made
+    else:
+        fields = _fields(*made_for, tuple(headers))
+    if body or request.method not in _METHODS_WITHOUT_BODY:
+        return b"%bcontent-length: %d\r\n\r\n" % (fields, len(body))
     return fields + b"\r\n"
 
 
 @lru_cache(maxsize=HEADS_KEPT)
-def _fields(method: bytes, target: bytes, headers: tuple[tuple[bytes, bytes], ...], host: bytes) -> bytes:
+def _fields(method: bytes, target: bytes, host: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
     """The head without its framing: the same for one request after the other of a client that says the same about itself."""
     check_fields(target, headers)
     fields = b"".join([b"%b: %b\r\n" % pair for pair in headers])

@@ -32,8 +32,12 @@ class Outbox:
     def _flush(self) -> None:
         speakers = self.speakers.copy()
         self.speakers.clear()
-        for transport in speakers:
-            transport.flush()
+        for transport in speakers:  # each one's `flush`, inlined
+            waiting, inner = transport._waiting, transport._inner
+            if waiting:
+                if not inner.is_closing():
+                    inner.writelines(waiting)
+                waiting.clear()
 
 
 _outboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Outbox] = weakref.WeakKeyDictionary()
@@ -78,10 +82,7 @@ class BatchedTransport(asyncio.Transport):
         if waiting:
             inner = self._inner
             if not inner.is_closing():
-                if len(waiting) == 1:
-                    inner.write(waiting[0])
-                else:
-                    inner.writelines(waiting)
+                inner.writelines(waiting)
             waiting.clear()
 
     @property

@@ -97,9 +97,14 @@ class WireAnswer:
 
     def close(self) -> None:
         connection = self._connection
-        if connection is not None:
-            self._connection = None
-            _settle(connection, self._pool)
+        if connection is None:
+            return
+        self._connection = None
+        pool = self._pool
+        if connection.leave():  # as in `_settle`
+            pool.give_back(connection, pool.loop.time())
+        else:
+            pool.free_slot()
 
 
 def _settle(connection: WireConnection, pool: _OriginPool) -> None:
