@@ -99,14 +99,20 @@ def _address(image: object) -> str:
 
 def _tool_names(tools: object) -> tuple[str, ...]:
     """Names only: descriptions are long, and harnesses reword them between two turns (dates, lists of files)."""
-    names: list[str] = []
-    for tool in tools if isinstance(tools, list) else ():
-        if isinstance(tool, dict):
-            function = tool.get("function")
-            name = function.get("name") if isinstance(function, dict) else tool.get("name")
-            if isinstance(name, str):
-                names.append(name)
-    return tuple(names)
+    if not isinstance(tools, list) or not tools:
+        return ()
+    first = tools[0]
+    try:  # all of one shape, OpenAI's or Anthropic's: a harness has twenty
+        nested = isinstance(first, dict) and "function" in first
+        names = [tool["function"]["name"] for tool in tools] if nested else [tool["name"] for tool in tools]
+    except (KeyError, TypeError):
+        names = [_tool_name(tool) for tool in tools]
+    return tuple(names) if set(map(type, names)) == {str} else tuple(name for name in names if isinstance(name, str))
+
+
+def _tool_name(tool: object) -> object:
+    function = tool.get("function", tool) if isinstance(tool, dict) else None
+    return function.get("name") if isinstance(function, dict) else None
 
 
 def _answer(message: dict[str, Any]) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ def _look_at(messages: list[Any]) -> tuple[int, int, bool]:
             images, length = _pictures_in(content)
             count += images
             size += length
-        if not has_seals and message.get("role") == "assistant":
+        if message.get("role") == "assistant" and not has_seals:
             has_seals = is_sealed(message)
     return count, size, has_seals
 
