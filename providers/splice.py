@@ -32,6 +32,11 @@ ASKING_FLOOR, ASKING_FACTOR = 1024 * 1024, 4
 """Bytes that the parser may be asked about per key, at least and per byte of the body. Every question costs up to the rest of the body,
 so a body made of nothing but the key would take minutes; such a one is re-serialised."""
 
+NEAR_BYTES = 512
+"""How far is looked first: a parser that fails copies what it was given, 64 KB as soon as a hundred bytes."""
+_SURPLUS = "unexpected content after document"
+"""What orjson says of something behind a closed object. Should it ever say it otherwise, the whole rest is asked about."""
+
 
 def set_members(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any]) -> bytes:
     """`body`, which parses as `parsed`, with each member of `changes` set to its new value (added if it was not there). Names of ASCII
@@ -42,11 +47,9 @@ def set_members(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any])
     """
     has_escapes = has_escaped_names(body)
     if len(changes) == 1 and not has_escapes:
-        ((key, value),) = changes.items()
-        span = _sole_short_value(body, key) if key in parsed else None
-        if span is not None:
-            view = memoryview(body)  # a view's slices are no copies
-            return b"".join((view[: span[0]], orjson.dumps(value), view[span[1] :]))
+        ((name, new),) = changes.items()
+        if name in parsed:
+            return _with_one(body, parsed, name, orjson.dumps(new))
     edits: list[tuple[int, int, bytes]] = []
     added: list[bytes] = []
     for key, value in changes.items():
@@ -68,17 +71,21 @@ def has_escaped_names(body: bytes) -> bool:
     return body.find(b"\\") >= 0 and body.rfind(b"\\u00") >= 0 and _ESCAPED_NAME.search(body) is not None
 
 
-def _sole_short_value(body: bytes, key: str) -> tuple[int, int] | None:
-    """Where the value of `key` is: the usual case, a name that stands nowhere else and a value that is no more than a word.
+def _with_one(body: bytes, parsed: dict[str, Any], key: str, value: bytes) -> bytes:
+    """`body` with another `value` of `key`, which is there and spelled without escapes: nearly always the name of the model.
 
-    None where it is not so simple. `key` is there, and spelled without escapes: so if its name stands in one place only, nobody need be
-    asked whether that is it.
+    So if that key's name stands in one place only, nobody need be asked whether that is it.
     """
     quoted = b'"%b"' % key.encode()
     # Searching backwards is three times as fast as forwards in CPython, and most bodies begin with the model.
-    at = body.rfind(quoted)
-    value = _SHORT_VALUE.match(body, at + len(quoted)) if body.find(quoted) == at else None
-    return None if value is None else value.span(1)
+    last = body.rfind(quoted)
+    first = body.find(quoted)
+    short = _SHORT_VALUE.match(body, last + len(quoted)) if first == last else None
+    if short is not None:
+        view = memoryview(body)  # a view's slices are no copies
+        return b"".join((view[: short.start(1)], value, view[short.end(1) :]))
+    spans = _values_at(body, quoted, first, last)
+    return _edited(body, [(start, end, value) for start, end in spans]) if spans else orjson.dumps({**parsed, key: orjson.Fragment(value)})
 
 
 def _edited(body: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
@@ -102,9 +109,11 @@ def member_values(body: bytes, key: str, *, may_be_escaped: bool) -> list[tuple[
     if may_be_escaped and _has_escaped_key(body, key):
         return None
     quoted = b'"%b"' % key.encode()
-    # The backward search tells how far the slower one has to go.
-    last = body.rfind(quoted)
-    at = body.find(quoted)
+    return _values_at(body, quoted, body.find(quoted), body.rfind(quoted))
+
+
+def _values_at(body: bytes, quoted: bytes, at: int, last: int) -> list[tuple[int, int]] | None:
+    """The values of the top-level member that `quoted` names, which stands at `at` first and at `last` for the last time."""
     if at == last:
         return _sole_value(body, at + len(quoted)) if at >= 0 else []
     spans: list[tuple[int, int]] = []
@@ -146,6 +155,14 @@ def _is_top_level(body: bytes, at: int, *, first: bool) -> bool:
     opening = _OPENING.match(body) if first else None
     if opening is not None and opening.end() == at:
         return True  # the usual case: the first member of the object
+    # Most nested ones stand in a tool's schema, which ends soon. Only that surplus bracket is an answer here: an end proves nothing.
+    near = body.find(b"}", at + NEAR_BYTES) + 1
+    if near:
+        try:
+            orjson.loads(b"{" + body[at:near])
+        except orjson.JSONDecodeError as error:
+            if error.msg == _SURPLUS:
+                return False
     try:
         orjson.loads(b"{" + body[at:])
     except orjson.JSONDecodeError:

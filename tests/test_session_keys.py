@@ -83,6 +83,16 @@ class TestWithoutASession:
 
         assert keys(opening(1)) == keys(opening(2))
 
+    def test_nor_where_a_gateway_has_made_a_message_of_it(self) -> None:
+        def opening(number: int) -> dict[str, Any]:
+            line = f"{VOLATILE_PREFIX} cc_version=2.1.329.{number}; cc_entrypoint=cli;"
+            return {"messages": [{"role": "system", "content": line}, {"role": "system", "content": "You are"}, user("fix it")]}
+
+        assert keys(opening(1)) == keys(opening(2))
+
+    def test_an_odd_role_is_anybodys(self) -> None:
+        assert keys({"messages": [{"role": ["user"], "content": "fix it"}]}) == keys({"messages": [user("fix it")]})
+
     def test_pictures_tell_apart(self) -> None:
         def picture(url: str) -> dict[str, Any]:
             return body(user([{"type": "text", "text": "what is it?"}, {"type": "image_url", "image_url": {"url": url}}]))

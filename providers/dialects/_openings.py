@@ -5,8 +5,8 @@ Anything JSON can hold is fine here: what has the wrong shape counts as absent. 
 
 from __future__ import annotations
 
-import zlib
 from typing import Any
+from zlib import crc32
 
 import orjson
 
@@ -24,21 +24,23 @@ WHOLE_CHARS = 256
 CHECKSUMMED_CHARS = 16 * 1024
 """From the start; what differs only further on has its length and its tail to be told by."""
 
+_HEAD, _TAIL, _CHECKSUMMED = slice(WHOLE_CHARS // 2), slice(-(WHOLE_CHARS // 2), None), slice(CHECKSUMMED_CHARS)
 _SYSTEM_ROLES = ("system", "developer")
 
 # Names under which a body names its conversation, and names that many conversations may share.
 _SESSION_MEMBERS = ("session_id", "sessionId", "session")
 _SHARED_MEMBERS = ("prompt_cache_key", "user", "safety_identifier")
 _SESSION_METADATA = ("session_id", "conversation_id", "thread_id")
-_EDGE = WHOLE_CHARS // 2
 _NAMING_MEMBERS = frozenset({*_SESSION_MEMBERS, *_SHARED_MEMBERS, "metadata"})
 
 
 def chat_opening(data: dict[str, Any]) -> Opening:
     """The opening of a chat body, whichever parts it has."""
-    system: list[str] = _texts(data["system"]) if "system" in data else []
+    system: list[str] = []
     before: list[str] = []
     answer: tuple[str, ...] = ()
+    if "system" in data and (standing := _text_of(data["system"])) is not None:
+        system.append(standing)
     messages = data.get("messages")
     for message in messages[:MESSAGES_LOOKED_AT] if isinstance(messages, list) else ():
         if not isinstance(message, dict):
@@ -47,33 +49,25 @@ def chat_opening(data: dict[str, Any]) -> Opening:
         if role == "assistant":
             answer = _answer(message)
             break
-        content = message.get("content")
-        texts = system if role in _SYSTEM_ROLES else before
-        if isinstance(content, str) and len(content) <= WHOLE_CHARS and not content.startswith(VOLATILE_PREFIX):
-            texts.append(content)
-        else:
-            texts += _texts(content)
-    names = None if _NAMING_MEMBERS.isdisjoint(data) else _names(data)
+        text, is_system = message.get("content"), role in _SYSTEM_ROLES
+        if is_system or not isinstance(text, str) or len(text) > WHOLE_CHARS:
+            text = _text_of(text)
+            if text is None:
+                continue
+        (system if is_system else before).append(text)
     tools = _tool_names(data["tools"]) if "tools" in data else ()
-    opening = Opening(tuple(system), tools, tuple(before), answer)
-    return opening if names is None else opening._replace(session=names[0], shared=names[1])
+    if _NAMING_MEMBERS.isdisjoint(data):
+        return Opening(tuple(system), tools, tuple(before), answer)
+    return Opening(tuple(system), tools, tuple(before), answer, *_names(data))
 
 
-def telling(text: str) -> str:
-    """`text`, cut to what tells it from others if it is long."""
-    if len(text) <= WHOLE_CHARS:
-        return text
-    checksum = zlib.crc32(text[:CHECKSUMMED_CHARS].encode("utf-8", "surrogatepass"))
-    return f"{len(text)} {checksum} {text[:_EDGE]}{text[-_EDGE:]}"
-
-
-def _texts(content: object) -> list[str]:
-    """The text of a message's content, one string or parts: the same words are the same opening in either form, and wherever the
-    client puts its cache marks. Pictures count by their address."""
+def _text_of(content: object) -> str | None:
+    """What a message's content says, one string or parts: the same words are the same opening in either form, and wherever the client
+    puts its cache marks. Pictures count by their address."""
     if isinstance(content, str):
-        return [telling(_stable(content) if content.startswith(VOLATILE_PREFIX) else content)]
+        return telling(_stable(content))
     if not isinstance(content, list):
-        return []
+        return None
     found: list[str] = []
     for part in content:
         if isinstance(part, str):
@@ -82,7 +76,15 @@ def _texts(content: object) -> list[str]:
             text = part.get("text")
             found.append(_stable(text) if isinstance(text, str) else _address(part.get("image_url")))
     # Joined: whether a client sends one text or two is not told apart.
-    return [telling("\n".join(found))] if found else []
+    return telling("\n".join(found)) if found else None
+
+
+def telling(text: str) -> str:
+    """`text`, cut to what tells it from others if it is long."""
+    if len(text) <= WHOLE_CHARS:
+        return text
+    checksum = crc32(text[_CHECKSUMMED].encode("utf-8", "surrogatepass"))
+    return f"{len(text)} {checksum} {text[_HEAD]}{text[_TAIL]}"
 
 
 def _stable(text: str) -> str:
@@ -97,19 +99,26 @@ def _address(image: object) -> str:
 
 def _tool_names(tools: object) -> tuple[str, ...]:
     """Names only: descriptions are long, and harnesses reword them between two turns (dates, lists of files)."""
-    names: list[str] = []
-    for tool in tools if isinstance(tools, list) else ():
-        if isinstance(tool, dict):
-            function = tool.get("function")
-            name = function.get("name") if isinstance(function, dict) else tool.get("name")
-            if isinstance(name, str):
-                names.append(name)
-    return tuple(names)
+    if not isinstance(tools, list) or not tools:
+        return ()
+    first = tools[0]
+    try:  # all of one shape, OpenAI's or Anthropic's: a harness has twenty
+        nested = isinstance(first, dict) and "function" in first
+        names = [tool["function"]["name"] for tool in tools] if nested else [tool["name"] for tool in tools]
+    except (KeyError, TypeError):
+        names = [_tool_name(tool) for tool in tools]
+    return tuple(names) if set(map(type, names)) == {str} else tuple(name for name in names if isinstance(name, str))
+
+
+def _tool_name(tool: object) -> object:
+    function = tool.get("function", tool) if isinstance(tool, dict) else None
+    return function.get("name") if isinstance(function, dict) else None
 
 
 def _answer(message: dict[str, Any]) -> tuple[str, ...]:
     """What the model said first: its words, and the ids of its calls, which no other conversation has."""
-    found = _texts(message.get("content"))
+    text = _text_of(message.get("content"))
+    found = [text] if text is not None else []
     calls = message.get("tool_calls")
     for call in calls if isinstance(calls, list) else ():
         if isinstance(call, dict):

@@ -52,7 +52,7 @@ def _look_at(messages: list[Any]) -> tuple[int, int, bool]:
             images, length = _pictures_in(content)
             count += images
             size += length
-        if not has_seals and message.get("role") == "assistant":
+        if message.get("role") == "assistant" and not has_seals:
             has_seals = is_sealed(message)
     return count, size, has_seals
 
@@ -95,7 +95,11 @@ def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) ->
 def _is_content(choice: dict[str, Any]) -> bool:
     """Anything but a role: text, reasoning, tool calls, refusals, and whatever a vendor adds next."""
     delta = choice.get("delta")
-    return isinstance(delta, dict) and any(value for key, value in delta.items() if key != "role")
+    if isinstance(delta, dict):
+        for key, value in delta.items():
+            if value and key != "role":
+                return True
+    return False
 
 
 _ROLE = frozenset({"role"})
