@@ -320,6 +320,12 @@ def _value(seen: Seen, factor: str, position: int) -> float:
     return seen.neutrals.get(factor, 0.0) if column is None else column[position]
 
 
+def described(decision: Decision) -> tuple[dict[str, Any], str]:
+    """`as_record` and `in_words`."""
+    record = as_record(decision)
+    return record, in_words(decision, record.get("selected_because"))
+
+
 def in_words(decision: Decision, reasons: list[str] | None = None) -> str:
     """One line of English. `reasons` are those of `because`, where the caller has them already."""
     if isinstance(decision, Dispatch):

@@ -24,8 +24,8 @@ from proxy.journal.spill import import_spills, write_spill
 _log = structlog.get_logger("donut.journal")
 
 _WAKE_ROWS = 128
-"""That many waiting rows wake the writer before its time. SQLite works on them for 1.5 ms, on the core that serves the requests: with 500 at a
-time the longest delays were twice as long, and a row was not cheaper."""
+"""That many waiting rows wake the writer before its time. SQLite works on them for 1.5 ms, on the core that serves the requests: with 500
+at a time the longest delays were twice as long, and a row was not cheaper."""
 _BATCH_ROWS = 2000
 """Rows per transaction. Only a writer that fell behind sees so many, and large batches are how it catches up."""
 _SLICE_ROWS = 32
