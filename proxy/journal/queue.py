@@ -39,7 +39,8 @@ _BACKOFF_LAST_S = 2.0
 _GIVE_UP_S = 1.0
 """How long a cancelled write may take to roll back at shutdown (its thread may be stuck in the file system)."""
 
-# Measured with tracemalloc on CPython 3.11, rounded up: what a record keeps alive.
+# Measured with tracemalloc on CPython 3.11, rounded up: what a record keeps alive. Counting its parts is enough: the texts in them are
+# short or shared.
 _RECORD_BYTES = 3072
 _ATTEMPT_BYTES = 1536
 _CANDIDATE_BYTES = 1280
@@ -110,7 +111,11 @@ class JournalQueue:
 
     def put(self, record: ExchangeRecord) -> None:
         """Hand over a finished record, which nobody changes any more. Never waits, never raises."""
-        size = _size(record)
+        size = _RECORD_BYTES + _ATTEMPT_BYTES * len(record.attempts)
+        decision = record.last_decision
+        if decision is not None:
+            evidence = decision.evidence
+            size += _CANDIDATE_BYTES * evidence.size + _REJECT_BYTES * len(evidence.rejected)
         pending_bytes = self._pending_bytes + size
         if pending_bytes > self._max_bytes or self._is_closing:
             self._dropped += 1
@@ -283,12 +288,3 @@ class JournalQueue:
 
 def _slice_of(rows: int) -> int:
     return max(_SLICE_ROWS, rows // _SLICES_MOST)
-
-
-def _size(record: ExchangeRecord) -> int:
-    """Estimated bytes that `record` keeps alive. Counting the parts is enough: the texts in them are short or shared."""
-    size = _RECORD_BYTES + _ATTEMPT_BYTES * len(record.attempts)
-    if record.last_decision is not None:
-        evidence = record.last_decision.evidence
-        size += _CANDIDATE_BYTES * evidence.size + _REJECT_BYTES * len(evidence.rejected)
-    return size
