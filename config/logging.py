@@ -70,7 +70,7 @@ def _write_json(threshold: int) -> WriteLines:
         for level, fields in lines:
             if LEVELS[level] >= threshold:
                 rest["level"] = level
-                fields |= rest
+                fields.update(rest)
                 written.append(_line_of(fields))
         sys.stderr.buffer.write(b"".join(written))
         sys.stderr.buffer.flush()

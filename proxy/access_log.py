@@ -45,8 +45,9 @@ def date_rejects(decision: Mapping[str, Any], epoch_s: float) -> None:
 def fields(record: ExchangeRecord) -> dict[str, Any]:
     """What a line says, in the order a person wants to read it; what is unknown is left out. Whoever writes the line may add to it."""
     said: dict[str, Any] = {"status": record.status._value_, "http": record.http_status, "asked": record.requested_model}
-    if (role := demand_of(record).get("role")) is not None:
-        said["role"] = role
+    demand = record.decision.get("demand") if record.decision is not None else None
+    if demand and demand.get("role") is not None:
+        said["role"] = demand["role"]
     if record.tier is not None:
         said["tier"] = record.tier
     if record.use_case is not None:
@@ -79,9 +80,3 @@ def _add_attempts(said: dict[str, Any], attempts: Sequence[AttemptRecord]) -> No
         said["usd"] = last.cost_usd
     if len(attempts) > 1:
         said["attempts"] = len(attempts)
-
-
-def demand_of(record: ExchangeRecord) -> Mapping[str, Any]:
-    """What the described decision says the request needed; empty where there was none."""
-    decision = record.decision
-    return (decision and decision.get("demand")) or {}

@@ -15,7 +15,6 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from proxy.access_log import demand_of
 from proxy.gateway import Gateway
 from proxy.journal.queue import QueueState
 from proxy.journal.records import AttemptRecord, ExchangeRecord
@@ -124,7 +123,8 @@ def _ended(record: ExchangeRecord) -> Ended:
         if decision["kind"] == "refusal":
             refused = decision["reason"]
         else:
-            role = demand_of(record).get("role") or "none"
+            demand = decision.get("demand")
+            role = (demand and demand.get("role")) or "none"
         spilled_from = decision.get("spilled_from")
     return record.dialect, record.status._value_, record.tier, record.use_case, role, refused, spilled_from
 

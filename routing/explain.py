@@ -137,12 +137,12 @@ def _best(seen: Seen, chosen: int) -> Seen:
 def as_record(decision: Decision) -> dict[str, Any]:
     """The decision with its evidence in plain values, as the journal keeps it. Its columns are the ranking's own: read, never changed."""
     evidence = decision.evidence
-    seen, target = _seen(evidence), evidence.target
-    notes = notes_of(decision)
+    demand = evidence.demand
+    seen, target, notes = _seen(evidence), demand.target, notes_of(decision)
     record: dict[str, Any] = {
         "kind": "refusal",
         "target": {"kind": target.kind._value_, "id": target.id, "because": target.because},
-        "demand": _demand(evidence.demand),
+        "demand": _demand(demand),
     }
     if isinstance(decision, Dispatch):
         replica = decision.replica
@@ -244,7 +244,7 @@ def because(decision: Dispatch) -> list[str]:
 
 def _because(decision: Dispatch, seen: Seen, notes: Sequence[str]) -> list[str]:
     evidence = decision.evidence
-    target = evidence.target
+    target = evidence.demand.target
     reasons = [f"{target.kind._value_} {target.id}: {target.because}"]
     if evidence.spilled_from is not None:
         reasons.append(_spilled(evidence, decision.replica.tier.value))
@@ -257,18 +257,20 @@ def _because(decision: Dispatch, seen: Seen, notes: Sequence[str]) -> list[str]:
     else:
         reasons += _strengths(evidence, seen, seen.ids.index(decision.replica.id))
     reasons += notes
-    reasons += (f"the ledger has {note}" for note in decision.replica.ledger_notes)
+    if decision.replica.ledger_notes:
+        reasons += (f"the ledger has {note}" for note in decision.replica.ledger_notes)
     return reasons
 
 
 def notes_of(decision: Decision) -> tuple[str, ...]:
     """What was done on the way, the translation that the chosen replica needs included."""
     evidence = decision.evidence
-    notes = evidence.demand.notes
+    demand = evidence.demand
+    notes = demand.notes
     if isinstance(decision, Dispatch):
-        notes += note_of(evidence.demand, decision.replica)
-        degraded = degraded_by(evidence)
-        if degraded is not None:
+        if demand.dialect not in decision.replica.dialects:
+            notes += note_of(demand, decision.replica)
+        if evidence.rejected and (degraded := degraded_by(evidence)) is not None:
             notes += (f"a budget asks for cheaper ones: {degraded}",)
     return notes + evidence.notes
 
@@ -284,8 +286,8 @@ def _spilled(evidence: Evidence, tier: str) -> str:
 
 def _strengths(evidence: Evidence, seen: Seen, index: int) -> list[str]:
     """What speaks for the chosen one, and what the request itself added."""
-    factors, scores, weights = seen.factors, seen.scores, evidence.weights
-    count = len(scores)
+    _, _, scores, factors, neutrals = seen
+    demand, weights, count = evidence.demand, evidence.weights, len(scores)
     shares: list[tuple[float, str]] = []
     for name in _differing(factors, count):
         column = factors[name]
@@ -297,11 +299,11 @@ def _strengths(evidence: Evidence, seen: Seen, index: int) -> list[str]:
     words = ", ".join([f"{name} {factors[name][index]:.2f}" for _, name in shares[:STRENGTHS_SHOWN]])
     score = scores[index]
     place = "best" if score == max(scores) else "one"
-    objective = objective_for(evidence.demand)._value_
+    objective = objective_for(demand)._value_
     reasons = [f"{place} of {count} with score {score:.2f} by objective {objective} ({words or 'all alike'})"]
-    if "affinity" in evidence.deviations and _value(seen, "affinity", index) > 0.0:
+    if "affinity" in evidence.deviations and _value(factors, neutrals, "affinity", index) > 0.0:
         reasons.append("the conversation was answered there before")
-    if evidence.demand.local_preference is LocalPreference.PREFERRED and _value(seen, "local", index) > 0.0:
+    if demand.local_preference is LocalPreference.PREFERRED and _value(factors, neutrals, "local", index) > 0.0:
         reasons.append("it is local")
     return reasons
 
@@ -314,10 +316,15 @@ def _differing(factors: Mapping[str, Sequence[float]], count: int) -> Iterable[s
     return [name for name, column in factors.items() if column.count(column[0]) != count]
 
 
-def _value(seen: Seen, factor: str, position: int) -> float:
+def _value(factors: Mapping[str, Sequence[float]], neutrals: Mapping[str, float], name: str, position: int) -> float:
     """0.0 for what is no factor here."""
-    column = seen.factors.get(factor)
-    return seen.neutrals.get(factor, 0.0) if column is None else column[position]
+    return factors[name][position] if name in factors else neutrals.get(name, 0.0)
+
+
+def described(decision: Decision) -> tuple[dict[str, Any], str]:
+    """`as_record` and `in_words`."""
+    record = as_record(decision)
+    return record, in_words(decision, record.get("selected_because"))
 
 
 def in_words(decision: Decision, reasons: list[str] | None = None) -> str:
