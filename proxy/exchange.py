@@ -7,6 +7,7 @@ One object per exchange, no task of its own, no await in any `finally`: cancelli
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -207,7 +208,9 @@ class Exchange:
                 return
             self._decision = decision
             last = Attempt(self._gateway, self._serving, decision, demand, len(self.record.attempts) + 1)
-            await self._try(last, ask)
+            running = self._try(last, ask)
+            if running is not None:
+                await running
             failure = last.failure
             if failure is None or self._downstream.has_started:
                 self.record.status = last.record.status
@@ -223,7 +226,8 @@ class Exchange:
     def _decide(self, demand: Demand, tried: frozenset[str], panicked: bool) -> Decision:
         return self._serving.router.decide(demand, self._gateway.now(), tried, panicked=panicked)
 
-    async def _try(self, attempt: Attempt, ask: Ask) -> None:
+    def _try(self, attempt: Attempt, ask: Ask) -> Coroutine[Any, Any, None] | None:
+        """What is to be awaited, not a coroutine itself; None where the upstream's dialect has no words for the request."""
         self._attempt = attempt
         self._upstream = attempt.upstream
         self.record.attempts.append(attempt.record)
@@ -234,11 +238,10 @@ class Exchange:
         dialect, replica, limits = self._dialect, attempt.upstream.replica, self._serving.limits
         spoken = self._spoken_with(attempt.upstream, ask)
         if dialect.name != spoken:
-            await self._try_translated(attempt, ask, spoken)
-            return
+            return self._try_translated(attempt, ask, spoken)
         self._translation = None
         relay = Relay(self._downstream, dialect, ask, limits, self._commit)
-        await attempt.run(dialect.prepare(*self._prompt, ask, replica.upstream_model), dialect.name, self._caller, relay)
+        return attempt.run(dialect.prepare(*self._prompt, ask, replica.upstream_model), spoken, self._caller, relay)
 
     def _spoken_with(self, upstream: Upstream, ask: Ask) -> str:
         """The dialect of the attempt: the client's where the upstream has it, and not one whose endpoint was not there just now."""
@@ -253,19 +256,19 @@ class Exchange:
         assert spoken is not None, "the gate lets nobody pass who is not understood"
         return spoken
 
-    async def _try_translated(self, attempt: Attempt, ask: Ask, spoken: str) -> None:
+    def _try_translated(self, attempt: Attempt, ask: Ask, spoken: str) -> Coroutine[Any, Any, None] | None:
         assert isinstance(self._decision, Dispatch)
         source = Source(self._dialect, self._prompt[1], ask, self.record.id, int(self._gateway.wall()))
         try:
             translation = translate(source, self._serving.dialects[spoken], attempt.upstream.replica)
         except UntranslatableError as error:
             attempt.refuse(error)
-            return
+            return None
         self._translation = translation
         self._decision = with_losses(self._decision, translation)
         del source
         relay = HoldingRelay(self._downstream, translation.dialect, ask, self._serving.limits, self._commit)
-        await attempt.run(translation.take_body(), spoken, self._caller, relay)
+        return attempt.run(translation.take_body(), spoken, self._caller, relay)
 
     def _commit(self, answer: Answer) -> Headers:
         """The first content byte goes out now: no other replica may answer, and the deadline has done its work."""
