@@ -21,7 +21,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from providers.transport.outbox import BatchedTransport, outbox_of
 from providers.transport.port import Headers
 from proxy.caller import Caller
-from proxy.downstream import CONNECTION, Begin
+from proxy.downstream import CONNECTION, Begin, LinedHeaders
 from proxy.idle import idle_connections
 from proxy.repeated_head import LENGTH_DIGITS, RepeatedHead, repeated_head
 
@@ -235,7 +235,8 @@ class DonutProtocol(HttpToolsProtocol):
         count = len(fields)
         # One format for all lines: a format per line costs four times as much.
         lines = LINES[count] if count < len(LINES) else b"%b: %b\r\n" * count
-        return STATUS_LINE[status] + lines % tuple(chain.from_iterable(fields))
+        head = STATUS_LINE[status] + lines % tuple(chain.from_iterable(fields))
+        return head + headers.lines if type(headers) is LinedHeaders else head
 
     def write_piece(self, data: bytes) -> bool:
         cycle = self.cycle
