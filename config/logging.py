@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal
 
 import orjson
@@ -57,13 +58,21 @@ def _dumps(event: dict[str, Any], **_options: Any) -> bytes:
     return orjson.dumps(event, default=str)
 
 
+_line_of = partial(orjson.dumps, default=str, option=orjson.OPT_APPEND_NEWLINE)
+
+
 def _write_json(threshold: int) -> WriteLines:
     """A batch of lines in one write, past structlog's chain: 7 µs a line instead of 16 when we measured it."""
 
     def write(lines: list[tuple[str, dict[str, Any]]]) -> None:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        said = [fields | {"event": "exchange", "level": level, "timestamp": now} for level, fields in lines if LEVELS[level] >= threshold]
-        sys.stderr.buffer.write(b"".join(orjson.dumps(line, default=str, option=orjson.OPT_APPEND_NEWLINE) for line in said))
+        rest = {"event": "exchange", "level": "info", "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        written: list[bytes] = []
+        for level, fields in lines:
+            if LEVELS[level] >= threshold:
+                rest["level"] = level
+                fields.update(rest)
+                written.append(_line_of(fields))
+        sys.stderr.buffer.write(b"".join(written))
         sys.stderr.buffer.flush()
 
     return write

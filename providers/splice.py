@@ -22,21 +22,36 @@ WHITE_SPACE = b" \t\n\r"
 _STRING_END = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _SCALAR = re.compile(rb"[^,}\]\s]+")
 _OPENING = re.compile(rb"\s*\{\s*")
+_SHORT_VALUE = re.compile(rb'\s*:\s*("[^"\\]*"|[^\s"\[{,}\]]+)')
+"""Behind a key: a string without escapes, a number or a literal."""
+_ESCAPED_NAME = re.compile(rb"\\u00(?:3[0-9]|[4-7][0-9a-fA-F])")
+"""A letter, a digit or an underscore. Python's `json` writes Latin-1's other letters as `\\u00e9`, Go's `<` as `\\u003c`: neither stands in
+a name."""
 
 ASKING_FLOOR, ASKING_FACTOR = 1024 * 1024, 4
 """Bytes that the parser may be asked about per key, at least and per byte of the body. Every question costs up to the rest of the body,
 so a body made of nothing but the key would take minutes; such a one is re-serialised."""
 
+NEAR_BYTES = 512
+"""How far is looked first: a parser that fails copies what it was given, 64 KB as soon as a hundred bytes."""
+_SURPLUS = "unexpected content after document"
+"""What orjson says of something behind a closed object. Should it ever say it otherwise, the whole rest is asked about."""
+
 
 def set_members(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any]) -> bytes:
-    """`body`, which parses as `parsed`, with each member of `changes` set to its new value (added if it was not there). ASCII keys only.
+    """`body`, which parses as `parsed`, with each member of `changes` set to its new value (added if it was not there). Names of ASCII
+    letters, digits and underscores only.
 
     Every occurrence of a repeated key is changed: parsers differ on which one counts, and the upstream must not see a name that
     donut did not choose.
     """
+    has_escapes = has_escaped_names(body)
+    if len(changes) == 1 and not has_escapes:
+        ((name, new),) = changes.items()
+        if name in parsed:
+            return _with_one(body, parsed, name, orjson.dumps(new))
     edits: list[tuple[int, int, bytes]] = []
     added: list[bytes] = []
-    has_escapes = b"\\" in body and body.rfind(b"\\u00") >= 0
     for key, value in changes.items():
         spans = member_values(body, key, may_be_escaped=has_escapes) if key in parsed else []
         encoded = orjson.dumps(value)
@@ -48,13 +63,39 @@ def set_members(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any])
             added.append(b'"' + key.encode() + b'":' + encoded)
     if added:
         edits.append(_insertion(body, added, is_empty=not parsed))
-    edits.sort()
-    pieces: list[bytes] = []
+    return _edited(body, sorted(edits))
+
+
+def has_escaped_names(body: bytes) -> bool:
+    """May a name stand in `body` with one of its letters escaped?"""
+    return body.find(b"\\") >= 0 and body.rfind(b"\\u00") >= 0 and _ESCAPED_NAME.search(body) is not None
+
+
+def _with_one(body: bytes, parsed: dict[str, Any], key: str, value: bytes) -> bytes:
+    """`body` with another `value` of `key`, which is there and spelled without escapes: nearly always the name of the model.
+
+    So if that key's name stands in one place only, nobody need be asked whether that is it.
+    """
+    quoted = b'"%b"' % key.encode()
+    # Searching backwards is three times as fast as forwards in CPython, and most bodies begin with the model.
+    last = body.rfind(quoted)
+    first = body.find(quoted)
+    short = _SHORT_VALUE.match(body, last + len(quoted)) if first == last else None
+    if short is not None:
+        view = memoryview(body)  # a view's slices are no copies
+        return b"".join((view[: short.start(1)], value, view[short.end(1) :]))
+    spans = _values_at(body, quoted, first, last)
+    return _edited(body, [(start, end, value) for start, end in spans]) if spans else orjson.dumps({**parsed, key: orjson.Fragment(value)})
+
+
+def _edited(body: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+    view = memoryview(body)
+    pieces: list[bytes | memoryview] = []
     position = 0
     for start, end, text in edits:
-        pieces += (body[position:start], text)
+        pieces += (view[position:start], text)
         position = end
-    pieces.append(body[position:])
+    pieces.append(view[position:])
     return b"".join(pieces)
 
 
@@ -67,10 +108,12 @@ def member_values(body: bytes, key: str, *, may_be_escaped: bool) -> list[tuple[
     """Where the values of the top-level member `key` are. None when the body writes keys in a way that only a parser can read."""
     if may_be_escaped and _has_escaped_key(body, key):
         return None
-    quoted = b'"' + key.encode() + b'"'
-    # Searching backwards is three times as fast as forwards in CPython: it tells how far the slower search has to go.
-    last = body.rfind(quoted)
-    at = body.find(quoted)
+    quoted = b'"%b"' % key.encode()
+    return _values_at(body, quoted, body.find(quoted), body.rfind(quoted))
+
+
+def _values_at(body: bytes, quoted: bytes, at: int, last: int) -> list[tuple[int, int]] | None:
+    """The values of the top-level member that `quoted` names, which stands at `at` first and at `last` for the last time."""
     if at == last:
         return _sole_value(body, at + len(quoted)) if at >= 0 else []
     spans: list[tuple[int, int]] = []
@@ -94,7 +137,7 @@ def member_values(body: bytes, key: str, *, may_be_escaped: bool) -> list[tuple[
 
 
 def _sole_value(body: bytes, after_key: int) -> list[tuple[int, int]] | None:
-    """The member is there and its name stands in one place only: nobody need be asked whether that is it."""
+    """The member is there and its name stands in one place only."""
     start = _after_space(body, _after_space(body, after_key) + 1)
     end = _value_end(body, start)
     return None if end is None else [(start, end)]
@@ -112,6 +155,14 @@ def _is_top_level(body: bytes, at: int, *, first: bool) -> bool:
     opening = _OPENING.match(body) if first else None
     if opening is not None and opening.end() == at:
         return True  # the usual case: the first member of the object
+    # Most nested ones stand in a tool's schema, which ends soon. Only that surplus bracket is an answer here: an end proves nothing.
+    near = body.find(b"}", at + NEAR_BYTES) + 1
+    if near:
+        try:
+            orjson.loads(b"{" + body[at:near])
+        except orjson.JSONDecodeError as error:
+            if error.msg == _SURPLUS:
+                return False
     try:
         orjson.loads(b"{" + body[at:])
     except orjson.JSONDecodeError:

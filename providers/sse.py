@@ -43,6 +43,15 @@ def events(data: bytes) -> list[bytes]:
     return [data[start:end] for start, end in pairwise(cuts)]
 
 
+def event_end(data: bytes, start: int) -> int:
+    """The index behind the event that begins at `start`: its closing blank line, or all of `data` where that is missing."""
+    end = data.find(b"\n\n", start) + 2
+    if end > 1 and data.find(b"\r", start, end) < 0:
+        return end
+    match = _BOUNDARY.search(data, start)
+    return match.end() if match is not None else len(data)
+
+
 def payload(event: bytes) -> bytes | None:
     """The event's data lines joined by LF; None for a comment or an event without data."""
     if event.startswith(b"data: ") and event.endswith(b"\n\n") and event.count(b"\n") == 2 and b"\r" not in event:

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from providers.splice import WHITE_SPACE, member_values
+from providers.splice import WHITE_SPACE, has_escaped_names, member_values
 
 COMMA = ord(",")
 
@@ -18,7 +18,7 @@ def drop_members(body: bytes, parsed: dict[str, Any], names: Collection[str]) ->
     A removed member takes the comma behind it along; the last one of an object has none, so the one before it goes.
     """
     cuts: list[tuple[int, int]] = []
-    has_escapes = b"\\" in body and body.rfind(b"\\u00") >= 0
+    has_escapes = has_escaped_names(body)
     for name in names:
         if name not in parsed:
             continue

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from proxy.journal.records import ExchangeRecord, Status
+from proxy.journal.records import AttemptRecord, ExchangeRecord, Status
 
-_QUIET = frozenset({Status.OK, Status.CLIENT_GONE})
-
+_QUIET = (Status.OK, Status.CLIENT_GONE)
+"""A tuple: a set would ask for a hash, which an enum member works out in Python."""
 
 WriteLines = Callable[[list[tuple[str, dict[str, Any]]]], None]
 """Takes (level, fields) pairs: `config.logging.write_exchanges`."""
@@ -23,11 +23,14 @@ def log_to(write: WriteLines) -> Callable[[Sequence[ExchangeRecord]], None]:
 
     def log(records: Sequence[ExchangeRecord]) -> None:
         epoch_s = time.time() - time.monotonic()
+        lines: list[tuple[str, dict[str, Any]]] = []
         for record in records:
             record.describe()
-            if record.decision is not None:
-                date_rejects(record.decision, epoch_s)
-        write([("info" if record.status in _QUIET else "warning", fields(record)) for record in records])
+            decision = record.decision
+            if decision is not None and "rejected_candidates" in decision:
+                date_rejects(decision, epoch_s)
+            lines.append(("info" if record.status in _QUIET else "warning", fields(record)))
+        write(lines)
 
     return log
 
@@ -40,32 +43,40 @@ def date_rejects(decision: Mapping[str, Any], epoch_s: float) -> None:
 
 
 def fields(record: ExchangeRecord) -> dict[str, Any]:
-    """What a line says, in the order a person wants to read it; what is unknown is left out."""
-    said: dict[str, Any] = {
-        "status": record.status._value_,
-        "http": record.http_status,
-        "asked": record.requested_model,
-        "role": demand_of(record).get("role"),
-        "tier": record.tier,
-        "use_case": record.use_case,
-        "replica": record.replica_id,
-        "why": record.summary or None,
-        "ms": round(record.total_s * 1000, 1),
-    }
-    last = record.attempts[-1] if record.attempts else None
-    if last is not None:
-        said["ttft_ms"] = round(last.ttft_s * 1000, 1) if last.ttft_s is not None else None
-        if last.usage is not None:
-            mark = "" if last.usage.reported else "~"
-            said["tokens"] = f"{mark}{last.usage.input}+{mark}{last.usage.output}"
+    """What a line says, in the order a person wants to read it; what is unknown is left out. Whoever writes the line may add to it."""
+    said: dict[str, Any] = {"status": record.status._value_, "http": record.http_status, "asked": record.requested_model}
+    demand = record.decision.get("demand") if record.decision is not None else None
+    if demand and demand.get("role") is not None:
+        said["role"] = demand["role"]
+    if record.tier is not None:
+        said["tier"] = record.tier
+    if record.use_case is not None:
+        said["use_case"] = record.use_case
+    if record.replica_id is not None:
+        said["replica"] = record.replica_id
+    if record.summary:
+        said["why"] = record.summary
+    said["ms"] = round(record.total_s * 1000, 1)
+    if record.attempts:
+        _add_attempts(said, record.attempts)
+    if record.error_message is not None:
+        said["error"] = record.error_message
+    said["harness"] = record.harness
+    if record.client_key is not None:
+        said["key"] = record.client_key
+    said["request_id"] = record.request_id
+    said["id"] = record.id
+    return said
+
+
+def _add_attempts(said: dict[str, Any], attempts: Sequence[AttemptRecord]) -> None:
+    last = attempts[-1]
+    if last.ttft_s is not None:
+        said["ttft_ms"] = round(last.ttft_s * 1000, 1)
+    usage = last.usage
+    if usage is not None:
+        said["tokens"] = f"{usage.input}+{usage.output}" if usage.reported else f"~{usage.input}+~{usage.output}"
+    if last.cost_usd is not None:
         said["usd"] = last.cost_usd
-        said["attempts"] = len(record.attempts) if len(record.attempts) > 1 else None
-    said |= {"error": record.error_message, "harness": record.harness, "key": record.client_key}
-    said |= {"request_id": record.request_id, "id": record.id}
-    return {name: value for name, value in said.items() if value is not None}
-
-
-def demand_of(record: ExchangeRecord) -> Mapping[str, Any]:
-    """What the described decision says the request needed; empty where there was none."""
-    demand: Mapping[str, Any] | None = (record.decision or {}).get("demand")
-    return demand or {}
+    if len(attempts) > 1:
+        said["attempts"] = len(attempts)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from providers.codecs import UntranslatableError
 from providers.signals import Limits
 from providers.transport.decoding import decoded
-from providers.transport.port import Answer, Headers, TransportError, UpstreamRequest, header
+from providers.transport.port import Answer, Headers, TransportError, UpstreamRequest
 from proxy.caller import Caller
 from proxy.gateway import Gateway
 from proxy.journal.records import AttemptRecord, Status
@@ -18,6 +20,9 @@ from routing.facts import AttemptFailed, AttemptFinished, Failure, FailureKind, 
 from routing.pricing import cost_usd
 from routing.translation import upstream_dialect
 from routing.types import Demand, Dispatch, Usage
+
+REQUEST_IDS = frozenset({b"x-request-id", b"request-id"})
+"""What vendors call theirs; the first counts where both are there."""
 
 ERROR_BODY_BYTES = 64 * 1024
 """How much of an upstream's error answer is read: more than any of them sends, less than hurts."""
@@ -38,24 +43,26 @@ class Refused:
 class Attempt:
     """`run` returns when the attempt is over; `failure` then says whether it failed, `downstream.has_started` whether it committed."""
 
+    # How each begins: defaults of the class, which no attempt has to set.
+    _settled = False
+    relay: Relay | None = None
+    failure: Failure | None = None
+    refused: Refused | None = None
+    _spoken = ""
+    """The dialect of the request that was sent."""
+    may_try_again = False
+    """The replica may be well in another dialect."""
+    param: str | None = None
+    """The member of the request that stands against this attempt."""
+
     def __init__(self, gateway: Gateway, serving: Serving, dispatch: Dispatch, demand: Demand, number: int) -> None:
         self._gateway = gateway
         self._router = serving.router
-        self.upstream = serving.upstreams[dispatch.replica.id]
         self._reservation = dispatch.reservation
         self._demand = demand
         self._began = gateway.now()
-        self._settled = False
-        self.relay: Relay | None = None
-        self.failure: Failure | None = None
-        self.refused: Refused | None = None
-        self._spoken = ""
-        """The dialect of the request that was sent."""
-        self.may_try_again = False
-        """The replica may be well in another dialect."""
-        self.param: str | None = None
-        """The member of the request that stands against this attempt."""
         replica = dispatch.replica
+        self.upstream = serving.upstreams[replica.id]
         self.record = AttemptRecord(number, replica.id, replica.provider_id, replica.upstream_model, gateway.wall())
 
     async def run(self, body: bytes, spoken: str, caller: Caller, relay: Relay) -> None:
@@ -76,7 +83,8 @@ class Attempt:
             answer = await upstream.transport.send(request)
             request.body = b""  # a stream may go on for an hour, and nobody needs its prompt any more
         except TransportError as error:
-            self._note_timings(error)
+            timings = error.timings
+            self.record.queue_s, self.record.connect_s, self.record.connection_reused = timings.queue_s, timings.connect_s, timings.reused
             self._fail(Failure(error.kind, str(error)))
             return
         try:
@@ -84,7 +92,9 @@ class Attempt:
             if answer.status >= 300:
                 await self._read_refusal(answer)
             else:
-                self._note_limits(upstream.kind.signals.read_headers(answer.headers, self._gateway.wall()))
+                limits = upstream.kind.signals.read_headers(answer.headers, self._gateway.wall())
+                if limits:
+                    self._note_limits(limits)
                 self.relay = relay
                 self._conclude(await relay.run(decoded(answer), upstream.headers))
         finally:
@@ -97,11 +107,11 @@ class Attempt:
 
     def committed(self, *, is_stream: bool) -> None:
         """The first content byte is about to go out."""
-        ttft_s = self._gateway.now() - self._began
-        self.record.ttft_s = ttft_s
+        now_s = self._gateway.now()
+        self.record.ttft_s = ttft_s = now_s - self._began
         # The time to a whole generated answer says how long it was, not how quick the replica is.
         if is_stream or self._demand.dialect == "embeddings":
-            self._router.observe(FirstToken(self._reservation, ttft_s), self._gateway.now())
+            self._router.observe(FirstToken(self._reservation, ttft_s), now_s)
 
     def abandon(self, failure: Failure, status: Status) -> None:
         """The exchange was cancelled under this attempt: settle with what is known. Does nothing once settled."""
@@ -109,31 +119,29 @@ class Attempt:
             return
         # The request may have reached the upstream, which then counts its prompt: an estimate is nearer the truth than nothing.
         relayed = self.relay.note() if self.relay is not None else Relayed()
-        self._take_usage(relayed)
-        self._take_aside(relayed)
+        now_s = self._gateway.now()
+        self._take_usage(relayed, now_s)
+        if relayed.aside is not None:
+            self._take_aside(relayed.aside)
         self._fail(failure, status)
 
-    def _note_timings(self, source: Answer | TransportError) -> None:
-        timings = source.timings
-        self.record.queue_s = timings.queue_s
-        self.record.connect_s = timings.connect_s
-        self.record.connection_reused = timings.reused
-
     def _note_answer(self, answer: Answer) -> None:
-        self._note_timings(answer)
-        self.record.upstream_status = answer.status
-        request_id = header(answer.headers, b"x-request-id") or header(answer.headers, b"request-id")
-        if request_id is not None:
-            self.record.upstream_request_id = request_id[:200].decode("latin-1")
+        record, timings = self.record, answer.timings
+        record.queue_s, record.connect_s, record.connection_reused = timings.queue_s, timings.connect_s, timings.reused
+        record.upstream_status = answer.status
+        for name, value in answer.headers:
+            if name in REQUEST_IDS:
+                record.upstream_request_id = value[:200].decode("latin-1")
+                if name == b"x-request-id":
+                    break
 
     def _note_limits(self, limits: Limits) -> None:
         """What the provider said of its limits, unasked."""
         if limits:
             self._router.observe(LimitsReported(self.upstream.replica.id, limits), self._gateway.now())
 
-    def _take_aside(self, relayed: Relayed) -> None:
-        if relayed.aside is not None:
-            self._note_limits(self.upstream.kind.signals.read_event(relayed.aside, self._gateway.wall()))
+    def _take_aside(self, aside: Mapping[str, Any]) -> None:
+        self._note_limits(self.upstream.kind.signals.read_event(aside, self._gateway.wall()))
 
     async def _read_refusal(self, answer: Answer) -> None:
         plain = decoded(answer)
@@ -160,12 +168,14 @@ class Attempt:
         return replace(failure, kind=FailureKind.NOT_FOUND)
 
     def _conclude(self, relayed: Relayed) -> None:
-        self._take_usage(relayed)
-        self._take_aside(relayed)
+        now_s = self._gateway.now()
+        self._take_usage(relayed, now_s)
+        if relayed.aside is not None:
+            self._take_aside(relayed.aside)
         if relayed.failure is None:
-            self._settle(Status.OK)
+            self._settle(Status.OK, now_s)
             usage = self.record.usage or Usage(reported=False)
-            self._router.observe(AttemptFinished(self._reservation, usage, relayed.output_tokens_estimated), self._gateway.now())
+            self._router.observe(AttemptFinished(self._reservation, usage, relayed.output_tokens_estimated), now_s)
         else:
             is_cut = relayed.failure.kind in (FailureKind.CUT, FailureKind.STALLED, FailureKind.CONNECT)
             committed = self.record.ttft_s is not None
@@ -181,21 +191,21 @@ class Attempt:
         self.failure = failure
         self.record.failure_kind = failure.kind.value
         self.record.failure_message = failure.message
-        self._settle(status)
-        self._router.observe(AttemptFailed(self._reservation, failure, self.record.usage), self._gateway.now())
+        now_s = self._gateway.now()
+        self._settle(status, now_s)
+        self._router.observe(AttemptFailed(self._reservation, failure, self.record.usage), now_s)
 
-    def _settle(self, status: Status) -> None:
+    def _settle(self, status: Status, now_s: float) -> None:
         assert not self._settled, "an attempt is settled once"
         self._settled = True
-        record = self.record
+        record, price = self.record, self.upstream.replica.price
         record.status = status
-        record.total_s = self._gateway.now() - self._began
-        if record.usage is not None:
-            price = self.upstream.replica.price
+        record.total_s = now_s - self._began
+        if price is not None and record.usage is not None:
             record.cost_usd = cost_usd(record.usage, price, record.started_at)
-            record.price_version = price.version if price is not None else None
+            record.price_version = price.version
 
-    def _take_usage(self, relayed: Relayed) -> None:
+    def _take_usage(self, relayed: Relayed, now_s: float) -> None:
         """Reported usage if there is any; else an estimate, marked as one. Nothing at all when nothing was generated."""
         record = self.record
         if relayed.usage is not None:
@@ -203,7 +213,7 @@ class Attempt:
         elif relayed.failure is None or relayed.content_events:
             record.usage = self._estimate(relayed.output_tokens_estimated)
         if record.ttft_s is not None and relayed.content_events > 1:
-            record.between_tokens_s = (self._gateway.now() - self._began - record.ttft_s) / (relayed.content_events - 1)
+            record.between_tokens_s = (now_s - self._began - record.ttft_s) / (relayed.content_events - 1)
 
     def _estimate(self, output_tokens: int) -> Usage:
         calibration = self._router.fleet.calibration(self.upstream.replica.logical_model_id)

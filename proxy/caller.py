@@ -11,9 +11,10 @@ from typing import Any
 
 from providers.dialects import Dialect
 from providers.transport.port import Headers, SteadyHeaders
+from proxy.asker import Asker
 from proxy.headers import to_upstream
 from proxy.serving import Serving, Upstream
-from proxy.steering import Steering, read_steering
+from proxy.steering import read_steering
 
 REQUEST_ID_LENGTH = 128
 LENGTH = b"content-length"
@@ -27,9 +28,9 @@ class Caller:
 
     __slots__ = (
         "_after_length",
+        "_asker",
         "_before_length",
         "_line",
-        "_steering",
         "_to_upstream",
         "by_name",
         "dialect",
@@ -57,7 +58,7 @@ class Caller:
         self.in_path = in_path
         self.key = key
         self.request_id = request_id_in(self.by_name)
-        self._steering: Steering | None = None
+        self._asker: Asker | None = None
         self._to_upstream: dict[str, Headers] = {}
 
     def says(self, line: Line, headers: Headers, serving: Serving) -> bool:
@@ -76,11 +77,11 @@ class Caller:
         at = len(self._before_length)
         return headers[at][1] if at < len(headers) else None
 
-    def steering(self) -> Steering:
-        """Raises BadRequestError on a steering header that says nothing donut knows."""
-        if self._steering is None:
-            self._steering = read_steering(self.headers)
-        return self._steering
+    def asker(self) -> Asker:
+        """What this head says of the demands made under it. Raises BadRequestError on a steering header that says nothing donut knows."""
+        if self._asker is None:
+            self._asker = Asker(self.dialect, self.by_name, self.key, read_steering(self.headers), self.serving)
+        return self._asker
 
     def to_upstream(self, upstream: Upstream) -> Headers:
         """What `upstream`, one of `serving`'s, is sent: its own headers, and those of the client that may cross."""

@@ -13,7 +13,8 @@ from providers.dialects import BadRequestError, Dialect, ErrorReply
 from providers.transport.port import Headers
 from proxy import errors
 from proxy.access_log import date_rejects
-from proxy.demand import Request, demand_for
+from proxy.asker import Asker
+from proxy.demand import demand_for
 from proxy.serving import Serving
 from proxy.steering import read_steering
 from routing import explain
@@ -53,8 +54,8 @@ def demand_of(call: Call, serving: Serving, now_s: float) -> Demand:
     """What the request is taken for. Raises NotDecidableError where there is nothing to take."""
     try:
         ask = call.dialect.read(call.data, call.size)
-        steering = read_steering(call.headers)
-        understood = demand_for(Request(call.dialect, call.data, ask, dict(call.headers), call.client), steering, serving, now_s)
+        asker = Asker(call.dialect, dict(call.headers), call.client, read_steering(call.headers), serving)
+        understood = demand_for(asker, ask, call.data, now_s)
     except BadRequestError as error:
         raise NotDecidableError(errors.bad_request(error)) from error
     if isinstance(understood, UnknownModel):

@@ -23,7 +23,7 @@ from proxy.attempt import Attempt
 from proxy.body import BodyError, ClientDisconnectedError, plain_body, read_body
 from proxy.caller import Caller
 from proxy.checkpoints import checkpoint_key
-from proxy.demand import Request, demand_for, remember
+from proxy.demand import demand_for, remember
 from proxy.downstream import Downstream, Receive
 from proxy.gateway import Gateway
 from proxy.harness import HARNESSES
@@ -33,18 +33,19 @@ from proxy.journal.records import ExchangeRecord, Status
 from proxy.relay import Relay
 from proxy.serving import OnDisconnect, Upstream
 from proxy.silence import Silence, silence_of
-from proxy.steering import Steering
 from proxy.translation import HoldingRelay, Source, Translation, translate, with_losses
 from routing import explain
 from routing.facts import Failure, FailureKind
 from routing.resolve import UnknownModel
 from routing.translation import upstream_dialect
-from routing.types import Capability, Decision, Demand, Dispatch, ModelReplica, Refusal
+from routing.types import Capability, Decision, Demand, Dispatch, ModelReplica, Refusal, UseCase
 
 log = structlog.get_logger("donut.exchange")
 
 # Kinds whose own words the client must see as they are: its request is at fault, and its harness reacts to the vendor's text.
 PASSED_THROUGH = frozenset({FailureKind.BAD_REQUEST, FailureKind.CONTENT_POLICY, FailureKind.CONTEXT_TOO_LONG, FailureKind.NOT_FOUND})
+
+USE_CASE_HEADERS = {each.value: (b"x-donut-use-case", each.value.encode()) for each in UseCase}
 
 NO_PROMPT: tuple[bytes, dict[str, Any]] = (b"", {})
 
@@ -110,7 +111,8 @@ class Exchange:
         finally:
             self._downstream.connection.watch(None)
             self._gateway.deadlines.stop(self._deadline)
-            self._end_silence()
+            if self._silence is not None:
+                self._end_silence()
             self._gateway.in_flight -= 1
             self._gateway.draining -= self._is_draining
             self._finish()
@@ -128,53 +130,44 @@ class Exchange:
         except BodyError as error:
             await self._refuse(ErrorReply(error.status, "request_too_large" if error.status == 413 else "invalid_request", str(error)))
             return
-        self.record.bytes_in = len(body)
+        record, serving, dialect, now_s = self.record, self._serving, self._dialect, self._gateway.now()
+        record.bytes_in = len(body)
         try:
             data = _parse(body)
             if caller.in_path is not None:
                 data |= caller.in_path
-            ask = self._dialect.read(data, len(body))
-            steering = caller.steering()
-            self._note_request(ask, steering)
-            request = Request(self._dialect, data, ask, caller.by_name, caller.key)
-            understood = demand_for(request, steering, self._serving, self._gateway.now())
+            ask = dialect.read(data, len(body))
+            record.requested_model, record.stream = ask.model, ask.stream
+            record.input_tokens_estimated = ask.input_tokens_estimated
+            asker = caller.asker()
+            self._is_debug = asker.steering.debug
+            understood = demand_for(asker, ask, data, now_s)
         except BadRequestError as error:
             await self._refuse(errors.bad_request(error))
             return
         if isinstance(understood, UnknownModel):
             await self._refuse(errors.unknown_model(understood))
             return
-        remember(understood, self._serving, self._gateway.now())
-        demand = self._resume(understood.demand)
-        self._note_demand(demand)
-        self._deadline_s = steering.deadline_s or self._serving.limits.deadline_s
+        remember(understood, serving, now_s)
+        demand = understood.demand
+        if b"idempotency-key" in caller.by_name:
+            demand = self._resume(demand, caller.by_name[b"idempotency-key"])
+        record.harness, record.use_case = demand.harness, demand.use_case._value_
+        if demand.affinity_keys:
+            record.affinity_key = demand.affinity_keys[0]
+        self._deadline_s = asker.steering.deadline_s or serving.limits.deadline_s
         self._deadline = self._gateway.deadlines.start(self._deadline_s, self._deadline_passed)
         if ask.stream and ask.stream_type is EVENT_STREAM:
             self._begin_silence(demand.harness)
         # Kept in one place until the commit and no longer: a thousand open streams must not hold a thousand prompts.
         self._prompt = (body, data)
-        del body, data, request
+        del body, data
         await self._attempts(ask, demand)
-
-    def _note_request(self, ask: Ask, steering: Steering) -> None:
-        self.record.requested_model = ask.model
-        self.record.stream = ask.stream
-        self.record.input_tokens_estimated = ask.input_tokens_estimated
-        self._is_debug = steering.debug
-
-    def _note_demand(self, demand: Demand) -> None:
-        self.record.harness = demand.harness
-        self.record.use_case = demand.use_case._value_
-        if demand.affinity_keys:
-            self.record.affinity_key = demand.affinity_keys[0]
 
     # Checkpoints
 
-    def _resume(self, demand: Demand) -> Demand:
+    def _resume(self, demand: Demand, given: bytes) -> Demand:
         """Go on where an earlier request with the same idempotency key stopped."""
-        given = self._caller.by_name.get(b"idempotency-key")
-        if given is None:
-            return demand
         self._checkpoint = self.record.idempotency_key = checkpoint_key(given, self.record.client_key)
         self._resumed = self._serving.memory.checkpoints.tried(self._checkpoint, self._gateway.now())
         if not self._resumed:
@@ -182,15 +175,13 @@ class Exchange:
         note = f"an earlier request with this idempotency-key failed on {', '.join(sorted(self._resumed))}: the others come first"
         return demand._replace(notes=(*demand.notes, note))
 
-    def _keep_checkpoint(self) -> None:
-        if self._checkpoint is None:
-            return
+    def _keep_checkpoint(self, checkpoint: str) -> None:
         checkpoints = self._serving.memory.checkpoints
         if self.record.status is Status.OK:
-            checkpoints.spend(self._checkpoint)
+            checkpoints.spend(checkpoint)
         else:
             failed = (attempt.replica_id for attempt in self.record.attempts if attempt.is_tried)
-            checkpoints.keep(self._checkpoint, self._resumed.union(failed), self._gateway.now())
+            checkpoints.keep(checkpoint, self._resumed.union(failed), self._gateway.now())
 
     # Attempts
 
@@ -200,8 +191,8 @@ class Exchange:
         last: Attempt | None = None
         panicked = False
         while True:
-            decision = self._decide(demand, tried, panicked)
-            if isinstance(decision, Refusal) and last is None and tried:
+            decision = self._serving.router.decide(demand, self._gateway.now(), tried, panicked=panicked)
+            if tried and last is None and isinstance(decision, Refusal):
                 # All were tried under this idempotency key: the plan begins anew.
                 tried = self._resumed = frozenset()
                 decision = self._decide(demand, tried, panicked)
@@ -370,7 +361,8 @@ class Exchange:
             record.logical_model_id, record.replica_id = replica.logical_model_id, replica.id
             record.provider_id, record.tier = replica.provider_id, replica.tier._value_
         record.last_decision = self._decision
-        self._keep_checkpoint()
+        if self._checkpoint is not None:
+            self._keep_checkpoint(self._checkpoint)
         gateway.put(record)
 
     # Errors
@@ -425,13 +417,17 @@ class Exchange:
     # Headers
 
     def _names(self) -> Headers:
-        return [(b"x-request-id", self.record.request_id.encode("latin-1")), (b"x-donut-decision", self.record.id.encode())]
+        record = self.record
+        decision_id = record.id.encode()
+        request_id = decision_id if record.request_id == record.id else record.request_id.encode("latin-1")
+        return [(b"x-request-id", request_id), (b"x-donut-decision", decision_id)]
 
     def _own_headers(self) -> Headers:
         record = self.record
-        headers = [*self._names(), (b"x-donut-attempts", b"%d" % len(record.attempts))]
+        headers = self._names()
+        headers.append((b"x-donut-attempts", b"%d" % len(record.attempts)))
         if record.use_case is not None:
-            headers.append((b"x-donut-use-case", record.use_case.encode()))
+            headers.append(USE_CASE_HEADERS[record.use_case])
         if self._upstream is not None:
             headers += self._upstream.answer_headers
         if self._serving.tells_limits and self._decision is not None:

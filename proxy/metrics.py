@@ -5,18 +5,20 @@ Labels are closed vocabularies or names from config; nothing that a client can i
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_left
+from collections import Counter as Tally
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from proxy.access_log import demand_of
 from proxy.gateway import Gateway
 from proxy.journal.queue import QueueState
 from proxy.journal.records import AttemptRecord, ExchangeRecord
+from routing.types import Usage
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -27,7 +29,17 @@ TOKEN_TYPES = ("input", "cache_read", "cache_write", "output")
 TTFT_BUCKETS_S = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 15, 20, 30, 45, 60)
 
 
-Sums = defaultdict[tuple[Counter, tuple[str, ...]], float]
+Ended = tuple[str, str, str | None, str | None, str | None, str | None, str | None]
+"""What an exchange is counted under: dialect, status, tier, use case, and of its last decision the role, the reason of a refusal, and the
+tier that was left. Hardly any batch holds more than a few different ones."""
+
+
+class _Histogram(Histogram):
+    def observe_all(self, amounts: Sequence[float]) -> None:
+        """As `observe` for each of them, which walks along the buckets every time, in Python."""
+        self._sum.inc(sum(amounts))
+        for bucket, times in Tally(map(bisect_left, itertools.repeat(self._upper_bounds), amounts)).items():
+            self._buckets[bucket].inc(times)
 
 
 class Metrics:
@@ -44,7 +56,7 @@ class Metrics:
         self._tokens = self._counter("donut_tokens", "Tokens; estimated: no upstream reported them.", "replica", "type", "source")
         self._cost = self._counter("donut_cost_usd", "Known cost in USD.", "replica")
         self._unpriced = self._counter("donut_unpriced_requests", "Attempts that used tokens whose price is unknown.", "replica")
-        self._ttft = Histogram(
+        self._ttft = _Histogram(
             "donut_ttft_seconds", "Time to the first content byte.", ["replica"], buckets=TTFT_BUCKETS_S, registry=self.registry
         )
 
@@ -52,46 +64,48 @@ class Metrics:
         return Counter(name, help_, labels, registry=self.registry)
 
     def count(self, records: Sequence[ExchangeRecord]) -> None:
-        """Take in finished exchanges, each once. Summed up first: a label costs more to look up than a number to add."""
-        sums: Sums = defaultdict(float)
+        """Take in finished exchanges, each once. Put together first: a label costs more to look up than a number to add."""
+        for ended, times in Tally(map(_ended, records)).items():
+            self._count_exchanges(ended, times)
+        attempts: defaultdict[str, list[AttemptRecord]] = defaultdict(list)
         for record in records:
-            sums[self._exchanges, (record.dialect, record.status._value_, record.tier or "none")] += 1
-            if record.decision is not None:
-                self._count_decision(record, record.decision, sums)
             for attempt in record.attempts:
-                self._count_attempt(attempt, sums)
+                attempts[attempt.replica_id].append(attempt)
             for attempt in record.attempts[:-1]:
-                sums[self._failovers, (attempt.replica_id, attempt.failure_kind or "none")] += 1
-        for (counter, labels), amount in sums.items():
-            counter.labels(*labels).inc(amount)
+                self._failovers.labels(attempt.replica_id, attempt.failure_kind or "none").inc()
+        for replica_id, tried in attempts.items():
+            self._count_attempts(replica_id, tried)
 
-    def _count_decision(self, record: ExchangeRecord, decision: Mapping[str, Any], sums: Sums) -> None:
-        """`decision` is `routing.explain.as_record`'s, the last one of the exchange."""
-        tier = record.tier or "none"
-        if decision["kind"] == "refusal":
-            sums[self._refusals, (decision["reason"],)] += 1
-        else:
-            sums[self._decisions, (tier, record.use_case or "none", demand_of(record).get("role") or "none")] += 1
-        spilled_from = decision.get("spilled_from")
+    def _count_exchanges(self, ended: Ended, times: int) -> None:
+        dialect, status, tier, use_case, role, refused, spilled_from = ended
+        tier = tier or "none"
+        self._exchanges.labels(dialect, status, tier).inc(times)
+        if refused is not None:
+            self._refusals.labels(refused).inc(times)
+        elif role is not None:
+            self._decisions.labels(tier, use_case or "none", role).inc(times)
         if spilled_from is not None:
-            sums[self._spillovers, (spilled_from, tier)] += 1
+            self._spillovers.labels(spilled_from, tier).inc(times)
 
-    def _count_attempt(self, attempt: AttemptRecord, sums: Sums) -> None:
-        replica = attempt.replica_id
-        sums[self._attempts, (replica, attempt.status._value_, attempt.failure_kind or "none")] += 1
-        if attempt.ttft_s is not None:
-            self._ttft.labels(replica).observe(attempt.ttft_s)
-        usage = attempt.usage
-        if usage is None:
-            return
-        source = "reported" if usage.reported else "estimated"
-        for type_, tokens in zip(TOKEN_TYPES, usage, strict=False):
+    def _count_attempts(self, replica_id: str, attempts: Sequence[AttemptRecord]) -> None:
+        for (status, failure), times in Tally([(each.status._value_, each.failure_kind) for each in attempts]).items():
+            self._attempts.labels(replica_id, status, failure or "none").inc(times)
+        if ttfts := [each.ttft_s for each in attempts if each.ttft_s is not None]:
+            self._ttft.labels(replica_id).observe_all(ttfts)
+        used = [each for each in attempts if each.usage is not None]
+        usages = [each.usage for each in used if each.usage is not None]
+        self._count_tokens(replica_id, "reported", [usage for usage in usages if usage.reported])
+        self._count_tokens(replica_id, "estimated", [usage for usage in usages if not usage.reported])
+        costs = [each.cost_usd for each in used if each.cost_usd is not None]
+        if costs:
+            self._cost.labels(replica_id).inc(sum(costs))
+        if len(costs) < len(used):
+            self._unpriced.labels(replica_id).inc(len(used) - len(costs))
+
+    def _count_tokens(self, replica_id: str, source: str, usages: Iterable[Usage]) -> None:
+        for type_, tokens in zip(TOKEN_TYPES, map(sum, zip(*usages, strict=True)), strict=False):
             if tokens:
-                sums[self._tokens, (replica, type_, source)] += tokens
-        if attempt.cost_usd is None:
-            sums[self._unpriced, (replica,)] += 1
-        else:
-            sums[self._cost, (replica,)] += attempt.cost_usd
+                self._tokens.labels(replica_id, type_, source).inc(tokens)
 
     def watch(self, gateway: Gateway, journal: Callable[[], QueueState]) -> None:
         """Show the present state of the process too, asked whenever somebody scrapes."""
@@ -99,6 +113,20 @@ class Metrics:
 
     def page(self) -> bytes:
         return generate_latest(self.registry)
+
+
+def _ended(record: ExchangeRecord) -> Ended:
+    """The role is None where nothing was decided, the reason where nothing was refused."""
+    decision = record.decision
+    role = refused = spilled_from = None
+    if decision is not None:  # `routing.explain.as_record`'s, the last one of the exchange
+        if decision["kind"] == "refusal":
+            refused = decision["reason"]
+        else:
+            demand = decision.get("demand")
+            role = (demand and demand.get("role")) or "none"
+        spilled_from = decision.get("spilled_from")
+    return record.dialect, record.status._value_, record.tier, record.use_case, role, refused, spilled_from
 
 
 class _State(Collector):

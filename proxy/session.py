@@ -6,9 +6,9 @@ least; `routing.affinity` binds the first and looks under all.
 
 from __future__ import annotations
 
-import hashlib
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import NamedTuple
 
 import orjson
 
@@ -28,37 +28,38 @@ _NAMES = frozenset(HEADERS)
 AGENT_HEADERS: tuple[bytes, ...] = tuple(name for harness in HARNESSES.values() for name in harness.agent_headers)
 """What a sub-agent says of itself, where it shares its parent's session."""
 
-WHOLE_CHARS = 256
-"""Of a longer text its edges, its length and a checksum go into the key: SHA-256 of 64 KB costs 37 µs, CRC-32 12, and 15 are allowed."""
 
-CHECKSUMMED_CHARS = 16 * 1024
-"""From the start; what differs only further on has its length and its tail to be told by."""
+class Sender(NamedTuple):
+    """What a request's head says of the conversation."""
+
+    client: str | None
+    """The name of the client's key."""
+    session: str | None
+    agents: list[str]
 
 
-def keys_of(opening: Opening, headers: Mapping[bytes, bytes], client: str | None) -> tuple[str, ...]:
-    """The conversation's keys. `client` is the name of the client's key."""
-    session = _named(headers) or opening.session
-    if session is None:
-        return _keys_by_opening(opening, client)
-    # Titles, topic checks and other chores share the session's id, and differ in what the system text says they are.
-    return (_key(["session", client, session, _agents(headers), _telling(opening.system)]),)
+def sender_of(headers: Mapping[bytes, bytes], client: str | None) -> Sender:
+    agents = [value.decode("latin-1") for name in AGENT_HEADERS if (value := headers.get(name))]
+    return Sender(client, _named(headers), agents)
+
+
+def keys_of(opening: Opening, sender: Sender) -> tuple[str, ...]:
+    """The conversation's keys."""
+    session = sender.session or opening.session
+    if session is not None:
+        # Titles, topic checks and other chores share the session's id, and differ in what the system text says they are.
+        return (_key(("session", sender.client, session, sender.agents, opening.system)),)
+    if not opening.before and not opening.system:
+        return ()
+    weak = _key(("opening", sender.client, opening.shared, opening.system, opening.tool_names, opening.before))
+    # With an answer in it the opening is unlike any other; without, it may be the same for several conversations.
+    return (_key((weak, opening.answer)), weak) if opening.answer else (weak,)
 
 
 def chore_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
     """The keys of a chore that shares its conversation's beginning (a compaction, say): one that a small model does must not pull the
     conversation after it."""
     return tuple("chore:" + key for key in keys)
-
-
-def _keys_by_opening(opening: Opening, client: str | None) -> tuple[str, ...]:
-    """With an answer in it the opening is unlike any other; without, it may be the same for several conversations."""
-    if not opening.before and not opening.system:
-        return ()
-    parts = ["opening", client, opening.shared, _telling(opening.system), opening.tool_names, _telling(opening.before)]
-    weak = _key(parts)
-    if not opening.answer:
-        return (weak,)
-    return (_key([weak, _telling(opening.answer)]), weak)
 
 
 def _named(headers: Mapping[bytes, bytes]) -> str | None:
@@ -71,25 +72,10 @@ def _named(headers: Mapping[bytes, bytes]) -> str | None:
     return None
 
 
-def _agents(headers: Mapping[bytes, bytes]) -> list[str]:
-    return [value.decode("latin-1") for name in AGENT_HEADERS if (value := headers.get(name))]
-
-
-def _telling(texts: Sequence[str]) -> Sequence[str]:
-    """`texts`, the long ones cut to what tells them apart."""
-    return [text if len(text) <= WHOLE_CHARS else _edges(text) for text in texts]
-
-
-def _edges(text: str) -> str:
-    half = WHOLE_CHARS // 2
-    checksum = zlib.crc32(text[:CHECKSUMMED_CHARS].encode("utf-8", "surrogatepass"))
-    return f"{len(text)} {checksum} {text[:half]}{text[-half:]}"
-
-
-def _key(parts: Sequence[object]) -> str:
+def _key(parts: tuple[object, ...]) -> str:
     """A digest of `parts`: as JSON, in which the same letters cut otherwise are something else."""
     try:
         told = orjson.dumps(parts)
     except orjson.JSONEncodeError:  # half a surrogate pair: orjson reads it and does not write it
         told = repr(parts).encode("utf-8", "backslashreplace")
-    return hashlib.sha256(told).hexdigest()[:32]
+    return sha256(told).hexdigest()[:32]

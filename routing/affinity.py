@@ -1,7 +1,8 @@
 """Which replica a conversation is with, so that its next request finds the prompt cache warm and its reasoning readable.
 
-A binding is made by success only, lasts `TTL_S` from the last one, and is one of a bounded number: over all, and per client, so that
-one client with many conversations never costs another its own. Keys are opaque digests; proxy/session.py makes them.
+A binding is made by success only, lasts `TTL_S` from the last one (less `REBOUND_S` at the most), and is one of a bounded number: over all,
+and per client, so that one client with many conversations never costs another its own. Keys are opaque digests; proxy/session.py makes
+them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from typing import NamedTuple
 TTL_S = 3600.0
 """The longest that a prompt cache lives: Anthropic keeps one for 5 minutes or for an hour, OpenAI for 5 to 60 minutes. Beyond it a
 conversation loses nothing by going elsewhere, except reasoning that only one account can read: such a request is refused with words."""
+
+REBOUND_S = 30.0
+"""A binding that is younger stays as it is: an agent's steps follow each other in seconds, and an hour is an hour less half a minute."""
 
 BINDINGS_MOST = 20_000
 """About 8 MB. A thousand people with twenty conversations in an hour fit."""
@@ -54,7 +58,10 @@ class Affinity:
     def bind(self, keys: tuple[str, ...], replica_id: str, client: str | None, now_s: float) -> None:
         """Bind the first of `keys`, the most specific. The others are for looking up alone: two conversations that began alike and went
         different ways share them, and neither may pull the other along."""
-        if keys:
+        if not keys:
+            return
+        known = self._bindings.get(keys[0])
+        if known is None or known.replica_id != replica_id or now_s - known.bound_at_s >= REBOUND_S or known.client != client:
             self._put(Binding(keys[0], replica_id, client, now_s))
 
     def forget(self, replica_id: str) -> None:

@@ -34,7 +34,8 @@ class Calibration:
         self.samples += 1
 
     def learn_output(self, estimated: int, reported: int) -> None:
-        self.output_ratio = _towards(self.output_ratio, estimated, reported)
+        if estimated > 0:
+            self.output_ratio = _towards(self.output_ratio, estimated, reported)
 
     def input_tokens(self, estimated: int) -> int:
         return round(estimated * self.input_ratio)
@@ -46,5 +47,9 @@ class Calibration:
 def _towards(ratio: float, estimated: int, reported: int) -> float:
     if estimated <= 0 or reported <= 0:
         return ratio
-    seen = min(RATIO_MAX, max(RATIO_MIN, reported / estimated))
+    seen = reported / estimated
+    if seen > RATIO_MAX:
+        seen = RATIO_MAX
+    elif seen < RATIO_MIN:
+        seen = RATIO_MIN
     return ratio + SMOOTHING * (seen - ratio)

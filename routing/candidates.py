@@ -87,6 +87,50 @@ class Question(NamedTuple):
         return ModelTier(stage.id) if stage.kind is TargetKind.TIER else None
 
 
+class Occasion:
+    """What a request, or the moment, must have about it before a gate or a factor has anything to say. Bits of an `int`.
+
+    Most requests have nothing about them, and to ask ten gates in vain cost 10 µs of each (measured under load).
+    """
+
+    ALWAYS = 1
+    RETRY = 2
+    """Somebody has failed this exchange already."""
+    UNWELL = 4
+    """One of the candidates is ejected, on probation, rate limited or has a long queue."""
+    LIMITS = 8
+    """There are limits, configured or reported."""
+    LONG = 16
+    """Prompt and answer fill the smallest of the candidates' windows almost."""
+    COST = 32
+    """The request has a ceiling of its own."""
+    BOUND = 64
+    """The conversation was answered before."""
+
+
+ALMOST = 0.9
+"""Of a window; from the design (issue 3, item 3)."""
+
+
+def occasions_of(candidates: Candidates, question: Question) -> int:
+    """The bits of all occasions that there are."""
+    demand, book, unwell = question.demand, question.book, question.unwell
+    found = Occasion.ALWAYS
+    if question.tried:
+        found |= Occasion.RETRY
+    if unwell is None or (unwell and not candidates.positions.keys().isdisjoint(unwell)):
+        found |= Occasion.UNWELL
+    if book is not None and book.is_watching:
+        found |= Occasion.LIMITS
+    if demand.input_tokens_estimated + demand.output_tokens_estimated > ALMOST * candidates.smallest_window:
+        found |= Occasion.LONG
+    if demand.max_cost_usd is not None:
+        found |= Occasion.COST
+    if question.bound_replica_id is not None:
+        found |= Occasion.BOUND
+    return found
+
+
 class Task(NamedTuple):
     """What a ranking knows of the demands it is for: as coarse as it may be, so that many demands share one."""
 
@@ -112,12 +156,22 @@ def _middle(bits: int) -> int:
     return 3 << bits >> 2
 
 
+def objective_for(demand: Demand) -> Objective:
+    """What the candidates are ranked by: what the demand says, else what its task suggests, else the balance."""
+    if demand.objective is not Objective.AUTO:
+        return demand.objective
+    return demand.classification.objective if demand.classification is not None else Objective.BALANCED
+
+
 DemandKind = tuple[object, ...]
 
 
 def kind_of(demand: Demand) -> DemandKind:
-    """What standing gates may look at. Two demands of one kind get the same verdict from them, whenever they are asked."""
-    target = demand.target
+    """All that a ranking and standing gates may look at: demands of one kind get the same verdict and see the same ranking until
+    somebody's state changes."""
+    target, classification, objective = demand.target, demand.classification, demand.objective
+    if objective is Objective.AUTO:
+        objective = classification.objective if classification is not None else Objective.BALANCED
     return (
         # Not the target's words: they may differ from request to request.
         target.kind,
@@ -129,21 +183,7 @@ def kind_of(demand: Demand) -> DemandKind:
         demand.made_by,
         demand.translatable_to,
         demand.models_allowed,
-    )
-
-
-def objective_for(demand: Demand) -> Objective:
-    """What the candidates are ranked by: what the demand says, else what its task suggests, else the balance."""
-    if demand.objective is not Objective.AUTO:
-        return demand.objective
-    return demand.classification.objective if demand.classification is not None else Objective.BALANCED
-
-
-def outlook_of(demand: Demand) -> DemandKind:
-    """All that a ranking depends on: demands with the same outlook see the same ranking until somebody's state changes."""
-    return (
-        kind_of(demand),
-        objective_for(demand),
+        objective,
         demand.use_case,
         demand.input_tokens_estimated.bit_length(),
         demand.output_tokens_estimated.bit_length(),

@@ -9,7 +9,6 @@ from typing import NamedTuple, Protocol
 
 from routing.affinity import Affinity
 from routing.calibration import Calibration
-from routing.changes import ChangeLog
 from routing.facts import FailureKind
 from routing.headroom.book import Book
 from routing.headroom.counters import CounterKey
@@ -17,7 +16,7 @@ from routing.headroom.limits import Limits
 from routing.headroom.sizing import Sizing
 from routing.headroom.standing import FULL, Standing
 from routing.headroom.types import ReportedLimit
-from routing.health import Health, HealthState, needs_probe
+from routing.health import Health, HealthState
 from routing.retry import RetryWindow
 from routing.skew import Twins
 from routing.timing import UNMEASURED, Timing
@@ -107,9 +106,14 @@ class ReplicaState:
     began_s: float | None = None
     """When its newest attempt to begin began."""
     turn_s_ewma: float | None = None
-    """Seconds from one beginning to the next while somebody waited: what each place in its queue costs. None: nobody ever waited."""
+    """Seconds from one beginning to the next while somebody waited: what each place in its queue costs. None: nobody ever waited, or it is
+    not on this machine: a vendor's queue is not ours to count."""
     finished: int = 0
     failed: int = 0
+    changed: int = 0
+    """`Fleet.changes` at its latest change."""
+    loaded: int = 0
+    """`Fleet.loads` when it last got an attempt or got rid of one."""
 
     @property
     def headroom(self) -> float:
@@ -186,7 +190,7 @@ def errand_to(health: HealthState) -> Errand:
     """Of an attempt that is not sent in panic."""
     if health.health is not Health.HEALTHY:
         return Errand.PROBE
-    return Errand.TRIAL if needs_probe(health) else Errand.PLAIN
+    return Errand.TRIAL if health.limited_until_s > 0.0 else Errand.PLAIN  # `needs_probe` without the call
 
 
 class Reservation(NamedTuple):
@@ -198,13 +202,19 @@ class Reservation(NamedTuple):
     demand: Demand
     sent_s: float
     errand: Errand
+    state: ReplicaState
+    """Of the replica."""
+    is_local: bool
 
 
 class Fleet:
     def __init__(self, input_ratios: Mapping[str, float] | None = None, affinity: Affinity | None = None) -> None:
         """`input_ratios`: logical model id → reported ÷ estimated input tokens, as an earlier process learned them."""
         self.affinity = affinity if affinity is not None else Affinity()
-        self.changes = ChangeLog()
+        self.changes = 0
+        """How often somebody's state became another."""
+        self.loads = 0
+        """How often somebody got an attempt, or got rid of one."""
         self.retries = RetryWindow()
         self.headroom = Book(Sizing(input_ratios))
         self.twins = Twins()
@@ -217,7 +227,8 @@ class Fleet:
         self._next_reservation = 1
         self._fading: set[str] = set()
         self._tick = 0
-        self._next_tick_s = TICK_S
+        self.next_tick_s = TICK_S
+        """Before this moment there is nothing to `advance`."""
 
     def state(self, replica_id: str) -> ReplicaState:
         found = self._states.get(replica_id)
@@ -241,11 +252,11 @@ class Fleet:
 
     def advance(self, now_s: float) -> None:
         """Let time pass. Cheap within a tick."""
-        if now_s < self._next_tick_s:
+        if now_s < self.next_tick_s:
             return
         tick = int(now_s // TICK_S)
         seconds = (tick - self._tick) * TICK_S
-        self._tick, self._next_tick_s = tick, (tick + 1) * TICK_S
+        self._tick, self.next_tick_s = tick, (tick + 1) * TICK_S
         for id_ in sorted(self._fading):
             if not self._states[id_].age(seconds, now_s):
                 self._fading.discard(id_)
@@ -253,15 +264,16 @@ class Fleet:
         self.headroom.advance(now_s)
         self._take_standings()
         for id_ in self.twins.weigh(self._states, seconds):
-            self.changes.add(id_)
+            self._mark(self._states[id_])
 
     def _take_standings(self) -> None:
         """What changed in the book of limits, rankings are to see."""
         changed = self.headroom.changed
         if changed:
             for place in changed:
-                self.state(place.id).standing = place.standing
-                self.changes.add(place.id)
+                state = self.state(place.id)
+                state.standing = place.standing
+                self._mark(state)
             changed.clear()
 
     def note(self, replica_id: str) -> None:
@@ -270,7 +282,16 @@ class Fleet:
         A rate limit counts until the next success, even when its time is over: that is only slower.
         """
         state = self._states[replica_id]
-        self.changes.add(replica_id)
+        self._mark(state)
+        self.judge_health(replica_id, state)
+
+    def _mark(self, state: ReplicaState) -> None:
+        """Rankings look at it again."""
+        self.changes += 1
+        state.changed = self.changes
+
+    def judge_health(self, replica_id: str, state: ReplicaState) -> None:
+        """Keep `unwell` true."""
         health = state.health
         if health.health is Health.HEALTHY and not health.limited_until_s and state.queue_s <= QUEUE_MOST_S:
             self.unwell.discard(replica_id)
@@ -292,20 +313,25 @@ class Fleet:
         self._next_reservation = number + 1
         tokens = demand.input_tokens_estimated + demand.output_tokens_estimated
         replica_id = replica.id
-        self._open[number] = Reservation(replica_id, replica.logical_model_id, tokens, demand, now_s, errand)
-        state = self.state(replica_id)
+        state = self._states.get(replica_id) or self.state(replica_id)
+        # Not by a call of Python: one is made for every attempt.
+        held = (replica_id, replica.logical_model_id, tokens, demand, now_s, errand, state, replica.is_local)
+        self._open[number] = tuple.__new__(Reservation, held)
         state.in_flight += 1
         state.waiting += 1
         state.tokens_reserved += tokens
         state.recent += 1.0
-        if errand.is_alone:
+        if errand is not Errand.PLAIN and errand.is_alone:
             state.health.probe = number
-        if state.queue_s > QUEUE_MOST_S:
+        if state.turn_s_ewma is not None and state.queue_s > QUEUE_MOST_S:
             self.unwell.add(replica_id)
         if self.headroom.is_watching:
             self.headroom.hold(number, replica, demand, now_s)
             self._take_standings()
-        self.changes.add(replica_id)
+        self.loads += 1
+        state.loaded = self.loads
+        if replica.is_local:
+            self._mark(state)  # its queue tells how long the next one waits
         return number
 
     def count(self, number: int, usage: Usage | None, failure: FailureKind | None, now_s: float) -> None:
@@ -333,9 +359,10 @@ class Fleet:
         if number not in self._began:
             self._began[number] = now_s
             held = self._open[number]
-            state = self.state(held.replica_id)
+            state = held.state
             state.waiting -= 1
-            state.began(held.sent_s, now_s)
+            if held.is_local:
+                state.began(held.sent_s, now_s)
             if held.errand is Errand.TRIAL and state.health.probe == number:
                 state.health.probe = None  # it has found out; a long answer need not keep anybody waiting
 
@@ -344,7 +371,7 @@ class Fleet:
         reservation = self._open.pop(number, None)
         assert reservation is not None, f"reservation {number} was settled before, or never made"
         began_s = self._began.pop(number, None)
-        state = self.state(reservation.replica_id)
+        state = reservation.state
         state.in_flight -= 1
         state.waiting -= began_s is None
         state.tokens_reserved -= reservation.tokens
@@ -352,4 +379,8 @@ class Fleet:
         assert state.tokens_reserved >= 0
         if state.health.probe == number:
             state.health.probe = None
+        self.loads += 1
+        state.loaded = self.loads
+        if reservation.is_local:
+            self._mark(state)
         return reservation, began_s

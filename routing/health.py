@@ -67,6 +67,12 @@ class HealthState:
     healed_s: float = -math.inf
     """When it came back from its latest ejection."""
 
+    @property
+    def is_spotless(self) -> bool:
+        """Is there nothing that a success would have to mend?"""
+        has_marks = self.consecutive_failures or self.ejections or self.limited_until_s or self.limit_level
+        return not has_marks and self.health is Health.HEALTHY
+
 
 def advance(state: HealthState, now_s: float) -> None:
     """Let time pass: an ejection that is over becomes probation."""

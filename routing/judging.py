@@ -1,4 +1,4 @@
-"""What the gates say of a stage's candidates: standing gates once per kind of demand, the passing ones every time."""
+"""What the gates say of a stage's candidates: standing gates once per kind of demand, the passing ones when there is an occasion."""
 
 from __future__ import annotations
 
@@ -26,25 +26,28 @@ class Judges:
     def __init__(self, gates: Sequence[Gate]) -> None:
         ordered = sorted(gates, key=lambda gate: (gate.order, gate.name))
         self.standing = tuple(gate for gate in ordered if gate.standing)
-        self.passing = tuple(gate for gate in ordered if not gate.standing)
         self.binding = tuple(gate for gate in ordered if not gate.advisory)
+        self._passing = tuple(gate for gate in ordered if not gate.standing)
+        self._due: dict[int, tuple[Gate, ...]] = {}
+
+    def due(self, occasions: int) -> tuple[Gate, ...]:
+        """The passing gates that may have something to say (`candidates.occasions_of`)."""
+        found = self._due.get(occasions)
+        if found is None:
+            found = self._due[occasions] = tuple(gate for gate in self._passing if gate.occasions & occasions)
+        return found
 
 
 def judge(candidates: Candidates, question: Question, gates: Sequence[Gate]) -> Verdict:
-    found: dict[str, Reject] | None = None
+    found: dict[str, Reject] = {}
     doubted: list[Reject] = []
     for gate in gates:
-        rejects = gate.check(candidates, question)
-        if not rejects:
-            continue
-        if found is None:
-            found = {}
-        for reject in rejects:
+        for reject in gate.check(candidates, question):
             if reject.replica_id not in found:
                 found[reject.replica_id] = reject
                 if gate.advisory:
                     doubted.append(reject)
-    return ALL_PASS if found is None else Verdict(tuple(found.values()), doubted)
+    return Verdict(tuple(found.values()), doubted) if found else ALL_PASS
 
 
 def without(candidates: Candidates, rejects: Collection[Reject]) -> Candidates:

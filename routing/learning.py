@@ -50,7 +50,7 @@ def learn(fleet: Fleet, fact: Fact, now_s: float) -> None:
 
 def _began(fleet: Fleet, reservation: int, ttft_s: float, now_s: float) -> None:
     held = fleet.holder(reservation)
-    state = fleet.state(held.replica_id)
+    state = held.state
     state.timing = state.timing.after_first_token(held.demand.input_tokens_estimated, ttft_s)
     state.answered(now_s)
     fleet.began(reservation, now_s)
@@ -60,18 +60,26 @@ def _began(fleet: Fleet, reservation: int, ttft_s: float, now_s: float) -> None:
 
 
 def _finished(fleet: Fleet, reservation: int, usage: Usage, output_tokens_counted: int, now_s: float) -> None:
-    fleet.count(reservation, usage, None, now_s)
+    if fleet.headroom.is_watching:
+        fleet.count(reservation, usage, None, now_s)
     held, began_s = fleet.settle(reservation)
-    state = fleet.state(held.replica_id)
+    state, health = held.state, held.state.health
     state.finished += 1
-    state.note_outcome(is_error=False)
+    # The next of many good answers says nothing that was not believed before it, and that is the usual one.
+    is_news = not state.is_warm or state.error_rate > 0.0 or not health.is_spotless
+    if is_news:
+        state.note_outcome(is_error=False)
+        succeeded(health, now_s, was_probe=held.errand.is_news)
     state.answered(now_s)
     if began_s is not None:
-        state.timing = state.timing.after_answer(usage.output, now_s - began_s)
-    else:  # a whole answer at once: its end is all that was seen of its beginning
+        state.timing, before = state.timing.after_answer(usage.output, now_s - began_s), state.timing
+        is_news |= state.timing is not before
+    elif held.is_local:  # a whole answer at once: its end is all that was seen of its beginning
         state.began(held.sent_s, now_s)
-    succeeded(state.health, now_s, was_probe=held.errand.is_news)
-    fleet.note_fading(held.replica_id)
+    if is_news:
+        fleet.note_fading(held.replica_id)
+    elif held.is_local:
+        fleet.judge_health(held.replica_id, state)  # its queue is shorter
     demand = held.demand
     if usage.reported:
         fleet.headroom.sizing.learn(held.logical_model_id, demand, usage, output_tokens_counted)
@@ -82,7 +90,7 @@ def _finished(fleet: Fleet, reservation: int, usage: Usage, output_tokens_counte
 
 def _failed(fleet: Fleet, reservation: int, failure: Failure, now_s: float) -> None:
     held, _ = fleet.settle(reservation)
-    state = fleet.state(held.replica_id)
+    state = held.state
     if failure.policy.blames_replica:
         state.failed += 1
         state.note_outcome(is_error=True)

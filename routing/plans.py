@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from routing.board import Board, SoleBoard, board_of
-from routing.candidates import Candidates, DemandKind, Question, Task, outlook_of, task_of
+from routing.candidates import Candidates, DemandKind, Question, Task, kind_of, task_of
 from routing.fleet import Fleet
 from routing.judging import Judges, judge, without
 from routing.scoring import Scoring
@@ -61,19 +61,24 @@ class PlanBook:
         self._judges = judges
         self._scoring = scoring
         self._plans: OrderedDict[DemandKind, Plan] = OrderedDict()
+        self._newest_kind: DemandKind = ()
+        self._newest: Plan | None = None
         self._rows = 0
 
     def __len__(self) -> int:
         return len(self._plans)
 
     def plan(self, demand: Demand) -> Plan:
-        outlook = outlook_of(demand)
-        found = self._plans.get(outlook)
+        kind = kind_of(demand)
+        if kind == self._newest_kind and self._newest is not None:
+            return self._newest
+        found = self._plans.get(kind)
         if found is None:
             found = Plan(self, stages_of(demand.target, {demand.dialect, *demand.translatable_to}, self._catalog), task_of(demand))
-            self._remember(outlook, found)
+            self._remember(kind, found)
         else:
-            self._plans.move_to_end(outlook)
+            self._plans.move_to_end(kind)
+        self._newest_kind, self._newest = kind, found
         return found
 
     def open(self, stage: Stage, question: Question, task: Task) -> Post:
@@ -83,10 +88,10 @@ class PlanBook:
         return Post(stage, everyone, passed, verdict.rejects, verdict.doubted, self.board(passed, task))
 
     def board(self, candidates: Candidates, task: Task) -> Board | SoleBoard:
-        return board_of(candidates, task, self._scoring, self._fleet.changes)
+        return board_of(candidates, task, self._scoring, self._fleet)
 
-    def _remember(self, outlook: DemandKind, plan: Plan) -> None:
-        self._plans[outlook] = plan
+    def _remember(self, kind: DemandKind, plan: Plan) -> None:
+        self._plans[kind] = plan
         self._rows += plan.rows
         while len(self._plans) > PLANS_KEPT or (self._rows > ROWS_KEPT and len(self._plans) > 1):
             _, dropped = self._plans.popitem(last=False)

@@ -19,19 +19,17 @@ def cost_usd(usage: Usage, price: Price | None, at_s: float | None = None, lane:
     """
     if price is None:
         return None
-    if lane != "standard" or usage.cache_write_1h or _is_special(price, usage, at_s):
+    input_uncached, cache_read, cache_write, output, _, _, cache_write_1h = usage
+    if lane != "standard" or cache_write_1h or _is_special(price, usage, at_s):
         parts = cost(usage, price, Circumstances(at_s, lane))
         return None if parts is None else parts.total
-    if price.input is None or (price.output is None and usage.output):
+    if price.input is None or (price.output is None and output):
         return None
-    cache_read = price.input if price.cache_read is None else price.cache_read
-    cache_write = price.input if price.cache_write is None else price.cache_write
-    total = (
-        usage.input_uncached * price.input
-        + usage.cache_read * cache_read
-        + usage.cache_write * cache_write
-        + usage.output * (price.output or 0.0)
-    )
+    total = input_uncached * price.input + output * (price.output or 0.0)
+    if cache_read:
+        total += cache_read * (price.input if price.cache_read is None else price.cache_read)
+    if cache_write:
+        total += cache_write * (price.input if price.cache_write is None else price.cache_write)
     return total / PER_TOKENS
 
 

@@ -35,7 +35,8 @@ class Scoring:
         self._selectors = {selector.name: selector for selector in selectors}
         measured = [factor for factor in factors if isinstance(factor, MeasuredFactor)]
         self.fixed = [factor for factor in measured if not factor.moves]
-        self.moving = [factor for factor in measured if factor.moves]
+        self.learned = [factor for factor in measured if factor.moves and not factor.by_load]
+        self.loaded = [factor for factor in measured if factor.by_load]
         self.derived = [factor for factor in factors if isinstance(factor, DerivedFactor)]
         self.sources = list(dict.fromkeys(source for factor in self.derived for source in factor.sources))
         """Of all the derived ones."""
@@ -49,10 +50,10 @@ class Scoring:
     def selector(self, objective: Objective) -> Selector:
         return self._selectors.get(objective.value, INDIFFERENT)
 
-    def deviations(self, candidates: Candidates, question: Question) -> Mapping[str, Mapping[int, float]]:
-        """What this one request adds to the ranking: factor → position → value."""
+    def deviations(self, candidates: Candidates, question: Question, occasions: int) -> Mapping[str, Mapping[int, float]]:
+        """What this one request adds to the ranking: factor → position → value. `occasions`: `candidates.occasions_of`."""
         found = NO_DEVIATIONS
         for factor in self._per_demand:
-            if deviating := factor.deviations(candidates, question):
+            if factor.occasions & occasions and (deviating := factor.deviations(candidates, question)):
                 found = {**found, factor.name: deviating}
         return found

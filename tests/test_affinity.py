@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from routing.affinity import CLIENT_BINDINGS_MOST, Affinity, Binding
+from routing.affinity import CLIENT_BINDINGS_MOST, REBOUND_S, Affinity, Binding
 from routing.facts import FailureKind
 from routing.fleet import Fleet
 from tests.playbook import Asked, Dispatched, Failed, Finished, Playbook
@@ -50,8 +50,8 @@ def test_h4_the_oldest_bindings_go_first() -> None:
     affinity = Affinity(most=3)
     for key in ("a", "b", "c"):
         affinity.bind((key,), "box/up", key, 0.0)
-    affinity.bind(("a",), "box/up", "a", 1.0)  # lately used: "b" is the oldest now
-    affinity.bind(("d",), "box/up", "d", 2.0)
+    affinity.bind(("a",), "box/up", "a", REBOUND_S)  # lately used: "b" is the oldest now
+    affinity.bind(("d",), "box/up", "d", REBOUND_S + 1.0)
     assert [binding.key for binding in affinity.snapshot()] == ["c", "a", "d"]
 
 

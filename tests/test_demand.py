@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pytest
 
 from config.runtime import Runtime
-from providers.dialects import BadRequestError
+from providers.dialects import Ask, BadRequestError, Dialect
 from providers.dialects.chat import DIALECT as CHAT
 from providers.dialects.embeddings import DIALECT as EMBEDDINGS
-from proxy.demand import Request, Understood, demand_for, remember
+from proxy.asker import WISHES_REMEMBERED, Asker
+from proxy.demand import Understood, demand_for, remember
 from proxy.serving import Serving
 from proxy.steering import read_steering
 from routing.classify.excerpt import Excerpt
@@ -81,6 +82,19 @@ class Says:
         return self.answer
 
 
+class Request(NamedTuple):
+    """What a client sent, read by its dialect."""
+
+    dialect: Dialect
+    data: dict[str, Any]
+    ask: Ask
+    headers: Mapping[bytes, bytes]
+    client: str | None
+
+    def asker(self, serving: Serving) -> Asker:
+        return Asker(self.dialect, self.headers, self.client, read_steering(list(self.headers.items())), serving)
+
+
 def serving_for(routing: str = "", classifier: Says | None = None) -> Serving:
     settings = load_text(CONFIG.replace("MORE", routing)).settings
     serving = Runtime(settings, {}, write_lines=lambda lines: None).gateway.serving
@@ -90,13 +104,13 @@ def serving_for(routing: str = "", classifier: Says | None = None) -> Serving:
 def request_for(
     model: str, *more: dict[str, Any], client: str | None = None, headers: Mapping[str, str] | None = None, **members: Any
 ) -> Request:
-    data = {"model": model, "messages": [{"role": "user", "content": "fix the parser"}, *more], **members}
+    data: dict[str, Any] = {"model": model, "messages": [{"role": "user", "content": "fix the parser"}, *more], **members}
     by_name = {name.encode(): value.encode() for name, value in (headers or {}).items()}
     return Request(CHAT, data, CHAT.read(data, len(orjson.dumps(data))), by_name, client)
 
 
 def understand(serving: Serving, request: Request) -> Understood:
-    understood = demand_for(request, read_steering(list(request.headers.items())), serving, NOW_S)
+    understood = demand_for(request.asker(serving), request.ask, request.data, NOW_S)
     assert isinstance(understood, Understood)
     return understood
 
@@ -135,7 +149,42 @@ class TestNames:
 
     def test_an_unknown_name_is_one(self) -> None:
         request = request_for("nonsense")
-        assert isinstance(demand_for(request, read_steering([]), serving_for(), NOW_S), UnknownModel)
+        assert isinstance(demand_for(request.asker(serving_for()), request.ask, request.data, NOW_S), UnknownModel)
+
+
+class TestAsker:
+    """One asker for all requests of a connection: what it keeps of one says nothing false of the next."""
+
+    BODIES: tuple[dict[str, Any], ...] = (
+        {"model": "twin"},
+        {"model": "twin", "max_tokens": 7},
+        {"model": "twin", "stream": True},
+        {"model": "twin", "tools": [{"type": "function"}]},
+        {"model": "lone", "messages": [{"role": "user", "content": "longer " * 99}]},
+        {"model": "p1/twin"},
+        {"model": "auto:quality"},
+        {"model": "twin", "system": [{"type": "text", "text": "x-anthropic-billing-header: cc_version=2;"}]},
+        *({"model": "twin", "max_tokens": number} for number in range(1, 2 * WISHES_REMEMBERED)),
+        {"model": "twin"},
+    )
+
+    @pytest.mark.parametrize("headers", [{}, {"x-donut-objective": "cost", "x-donut-require": "json", "user-agent": "litellm/1"}])
+    def test_it_says_what_a_new_one_would(self, headers: dict[str, str]) -> None:
+        serving = serving_for()
+        asker = request_for("twin", headers=headers, client="team").asker(serving)
+        for body in self.BODIES:
+            request = request_for(headers=headers, client="team", **body)
+            asked = demand_for(asker, request.ask, request.data, NOW_S)
+            assert isinstance(asked, Understood)
+            assert asked.demand == understand(serving, request).demand
+            assert asked.demand.requested_model == body["model"]
+            assert asked.demand.input_tokens_estimated == request.ask.input_tokens_estimated
+
+    def test_a_name_that_nobody_serves_is_not_kept(self) -> None:
+        request = request_for("nonsense")
+        asker = request.asker(serving_for())
+        found = [demand_for(asker, request.ask, request.data, NOW_S) for _ in range(2)]
+        assert all(isinstance(each, UnknownModel) for each in found)
 
 
 class TestOpen:

@@ -40,7 +40,9 @@ class Seen(NamedTuple):
 
 
 def new_scanner(*, strip: bool = False, answers: int = 1) -> StreamScanner:
-    return DIALECT.new_scanner(Ask("m", True, strip_usage=strip, answers=answers))
+    ask = Ask("m", True)
+    ask.strip_usage, ask.answers = strip, answers
+    return DIALECT.new_scanner(ask)
 
 
 def scan(pieces: Iterable[bytes], *, strip: bool = False, answers: int = 1) -> Seen:

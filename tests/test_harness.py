@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.harness import HARNESSES, UNKNOWN, harness_of, recognise
+from proxy.harness import BODY_MEMBERS, HARNESSES, UNKNOWN, harness_of, in_body, in_head
 from proxy.harnesses import Harness
 from proxy.harnesses._recipe import Link
 from routing.classify.chores import AGENTS
@@ -57,6 +58,12 @@ def test_by_user_agent(user_agent: str, name: str) -> None:
 BILLED = {"system": [{"type": "text", "text": "x-anthropic-billing-header: cc_version=2.1.329.0ab; cc_entrypoint=cli;"}]}
 
 
+def recognise(user_agent: bytes | None, headers: Mapping[bytes, bytes], data: Mapping[str, Any]) -> str:
+    """As a demand is made."""
+    name, is_behind = in_head(user_agent, headers)
+    return name if not is_behind or BODY_MEMBERS.isdisjoint(data) else in_body(data) or name
+
+
 @pytest.mark.parametrize(
     ("user_agent", "headers", "data", "name"),
     [
@@ -76,12 +83,15 @@ def test_behind_a_gateway(user_agent: str, headers: dict[bytes, bytes], data: di
 
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda each: st.lists(each, max_size=3), max_leaves=5)
-BODIES = st.dictionaries(st.sampled_from(["system", "client_metadata", "messages"]), JSON | st.dictionaries(st.text(max_size=9), JSON))
+BODIES = st.dictionaries(
+    st.sampled_from(["system", "client_metadata", "agent", "session", "messages"]), JSON | st.dictionaries(st.text(max_size=9), JSON)
+)
 
 
 @given(data=BODIES)
 def test_any_body_is_looked_at_without_complaint(data: dict[str, Any]) -> None:
     assert recognise(b"nobody/1", {}, data) in {UNKNOWN, *HARNESSES}
+    assert recognise(b"nobody/1", {}, data) == in_body(data) or UNKNOWN, "the members that are looked for first are those that tell"
 
 
 @EVERY

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import sqlite3
 import stat
@@ -25,6 +26,10 @@ def read(path: Path, query: str) -> list[dict[str, object]]:
         connection.close()
 
 
+def names_of(record: ExchangeRecord | AttemptRecord) -> list[str]:
+    return [field.name for field in dataclasses.fields(record)]
+
+
 async def written(path: Path, *records: ExchangeRecord) -> None:
     store: JournalStore = SqliteStore(path)
     await store.open()
@@ -36,7 +41,7 @@ async def test_every_field_of_an_exchange_has_its_column(tmp_path: Path) -> None
     record = exchange(7, status=Status.TRUNCATED, error_code="cut", error_message="it ended early")
     await written(tmp_path / "j.db", record)
     (row,) = read(tmp_path / "j.db", "SELECT * FROM exchanges")
-    expected = {name: getattr(record, name) for name in ExchangeRecord.__slots__ if name not in ("attempts", "decision", "last_decision")}
+    expected = {name: getattr(record, name) for name in names_of(record) if name not in ("attempts", "decision", "last_decision")}
     assert json.loads(str(row.pop("decision"))) == DECISION
     assert row == {**expected, "stream": 1, "status": "truncated"}
 
@@ -49,7 +54,7 @@ async def test_every_field_of_an_attempt_has_its_column(tmp_path: Path) -> None:
     for name, value in tokens.items():
         assert row.pop(f"reported_{name}") == value
         assert row.pop(f"estimated_{name}") is None
-    expected = {name: getattr(record, name) for name in AttemptRecord.__slots__ if name != "usage"}
+    expected = {name: getattr(record, name) for name in names_of(record) if name != "usage"}
     assert row == {**expected, "exchange_id": "d000007", "connection_reused": 1, "status": "upstream_error", "failure_kind": "stalled"}
 
 

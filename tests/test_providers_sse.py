@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import example, given, settings
@@ -50,6 +51,15 @@ def streams(draw: st.DrawFn, line_ends: tuple[str, ...] = LINE_ENDS) -> bytes:
 
 def said(stream: bytes) -> list[bytes]:
     return [payload for event in sse.events(stream) if (payload := sse.payload(event)) is not None]
+
+
+@settings(max_examples=300)
+@given(streams(), st.integers(0, 9))
+def test_one_event_after_the_other_is_all_of_them(stream: bytes, less: int) -> None:
+    data, ends = stream[: len(stream) - less], [0]
+    while ends[-1] < len(data):
+        ends.append(sse.event_end(data, ends[-1]))
+    assert [data[start:end] for start, end in pairwise(ends)] == sse.events(data)
 
 
 @settings(max_examples=300)

@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from routing.board import Board, SoleBoard, board_of
+from routing.board import LOOK_PERIOD_S, LOOKS, Board, SoleBoard, board_of
 from routing.candidates import Candidates, Task
-from routing.changes import KEPT, ChangeLog
 from routing.facts import AttemptFailed, AttemptFinished, Failure, FailureKind, FirstToken, LimitsReported
 from routing.fleet import Fleet
 from routing.headroom.standing import Standing
@@ -47,8 +46,9 @@ class BoardMachine(RuleBasedStateMachine):
         self.open: list[int] = []
         states = [self.fleet.state(each.id) for each in REPLICAS]
         self.candidates = Candidates.of(REPLICAS, states, MODELS)
-        self.boards = [Board(self.candidates, task, SCORING, self.fleet.changes) for task in TASKS]
+        self.boards = [Board(self.candidates, task, SCORING, self.fleet) for task in TASKS]
         self.seen: list[tuple[Ranking, str]] = []
+        self.looked_s = 0.0
 
     @rule(id_=IDS, tokens=st.sampled_from([10, 1000, 100_000]))
     def reserve(self, id_: str, tokens: int) -> None:
@@ -83,19 +83,15 @@ class BoardMachine(RuleBasedStateMachine):
         self.now_s += seconds
         self.fleet.advance(self.now_s)
 
-    @rule()
-    def miss_very_many_changes(self) -> None:
-        for _ in range(2 * KEPT + 1):
-            self.fleet.changes.add("somebody/else")
-
     def learn(self, fact: Any) -> None:
         learn(self.fleet, fact, self.now_s)
 
     @invariant()
     def kept_is_what_is_new(self) -> None:
         for board, task in zip(self.boards, TASKS, strict=True):
-            ranking = board.ranked()
-            assert ranking == Board(self.candidates, task, SCORING, self.fleet.changes).ranked()
+            self.looked_s += LOOK_PERIOD_S / 2  # often enough for all that was learned, and so that both ways of looking are met
+            ranking = board.ranked(self.looked_s)
+            assert ranking == Board(self.candidates, task, SCORING, self.fleet).ranked(self.looked_s)
             self.seen.append((ranking, repr(ranking)))
         # What a decision keeps as evidence must stay what it saw.
         assert all(repr(ranking) == words for ranking, words in self.seen[-9:])
@@ -121,33 +117,39 @@ def test_one_candidate_has_the_figures_that_a_ranking_of_one_would_give_it(
     if ttft_s is not None:
         state.timing = state.timing.after_first_token(100, ttft_s).after_answer(100, 1.0)
     candidates = Candidates.of([each], [state], MODELS)
-    sole = board_of(candidates, task, SCORING, fleet.changes)
+    sole = board_of(candidates, task, SCORING, fleet)
     assert isinstance(sole, SoleBoard)
-    ranked = sole.ranked()
+    ranked = sole.ranked(0.0)
     state.in_flight = 99  # what happens after the decision is not what it saw
     state.timing = state.timing.after_first_token(100, 77.0)
     state.in_flight = in_flight
     told = ranked.ranking()
     assert ranked.size == told.size == 1
     state.timing = ranked.reading.timing
-    full = Board(candidates, task, SCORING, fleet.changes).ranked()
+    full = Board(candidates, task, SCORING, fleet).ranked(0.0)
     assert list(told.ids) == list(full.ids)
     assert {name: list(column) for name, column in told.columns.items()} == {name: list(column) for name, column in full.columns.items()}
     assert (list(told.totals), told.neutrals) == (list(full.totals), full.neutrals)
 
 
-def test_the_log_forgets_what_nobody_will_ask_for() -> None:
-    log, positions = ChangeLog(), {"a": 0, "b": 1, "c": 2}
-    log.add("a")
-    seen = log.version
-    assert set(log.since(0, positions)) == {0}
-    for _ in range(KEPT - 2):
-        log.add("b")
-    log.add("elsewhere")
-    assert set(log.since(seen, positions)) == {1}
-    for _ in range(5 * KEPT):
-        log.add("b")
-        assert len(log._ids) <= 2 * KEPT
-    assert set(log.since(seen, positions)) == {0, 1, 2}, "too long ago: everyone may have changed"
-    assert set(log.since(log.version - KEPT, positions)) == {1}
-    assert set(log.since(log.version, positions)) == set()
+def test_a_busy_ranking_takes_in_what_is_in_flight_at_once_and_what_was_learned_soon() -> None:
+    fleet = Fleet()
+    candidates = Candidates.of(REPLICAS, [fleet.state(each.id) for each in REPLICAS], MODELS)
+    board, far = Board(candidates, TASKS[0], SCORING, fleet), candidates.positions["cloud/a"]
+
+    def answer_wrongly(share: float) -> Ranking:
+        number = fleet.reserve(REPLICAS[far], demand_for(), 1.0)
+        assert board.ranked(1.0).columns["load"][far] == 0.5
+        fleet.settle(number)
+        fleet.state("cloud/a").error_rate = share
+        fleet.note("cloud/a")
+        return board.ranked(1.0)
+
+    seen = [answer_wrongly((1 + number) / 64) for number in range(2 * LOOKS)]
+    assert all(ranking.columns["load"][far] == 1.0 for ranking in seen)
+    errors = [ranking.columns["errors"][far] for ranking in seen]
+    assert errors[:LOOKS] == [1.0 - (1 + number) / 64 for number in range(LOOKS)], "a look for each, while they were few"
+    assert set(errors[LOOKS:]) == {errors[LOOKS - 1]}, "no more looks in this period"
+    later = board.ranked(1.0 + LOOK_PERIOD_S)
+    assert later == Board(candidates, TASKS[0], SCORING, fleet).ranked(9.0)
+    assert later.columns["errors"][far] == 0.75

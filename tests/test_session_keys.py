@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from providers.dialects._openings import VOLATILE_PREFIX, chat_opening
-from proxy.session import CHECKSUMMED_CHARS, HEADERS, WHOLE_CHARS, chore_keys, keys_of
+from providers.dialects._openings import CHECKSUMMED_CHARS, VOLATILE_PREFIX, WHOLE_CHARS, chat_opening
+from proxy.session import HEADERS, chore_keys, keys_of, sender_of
 
 SYSTEM = {"role": "system", "content": "You are a coding agent. " * 200}
 TOOLS = [{"type": "function", "function": {"name": name, "description": "…"}} for name in ("read", "write", "shell")]
@@ -32,7 +32,7 @@ def assistant(text: Any = None, call: str | None = None) -> dict[str, Any]:
 
 def keys(data: dict[str, Any], client: str | None = None, **headers: str) -> tuple[str, ...]:
     by_name = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
-    return keys_of(chat_opening(data), by_name, client)
+    return keys_of(chat_opening(data), sender_of(by_name, client))
 
 
 class TestWithoutASession:
@@ -83,6 +83,16 @@ class TestWithoutASession:
 
         assert keys(opening(1)) == keys(opening(2))
 
+    def test_nor_where_a_gateway_has_made_a_message_of_it(self) -> None:
+        def opening(number: int) -> dict[str, Any]:
+            line = f"{VOLATILE_PREFIX} cc_version=2.1.329.{number}; cc_entrypoint=cli;"
+            return {"messages": [{"role": "system", "content": line}, {"role": "system", "content": "You are"}, user("fix it")]}
+
+        assert keys(opening(1)) == keys(opening(2))
+
+    def test_an_odd_role_is_anybodys(self) -> None:
+        assert keys({"messages": [{"role": ["user"], "content": "fix it"}]}) == keys({"messages": [user("fix it")]})
+
     def test_pictures_tell_apart(self) -> None:
         def picture(url: str) -> dict[str, Any]:
             return body(user([{"type": "text", "text": "what is it?"}, {"type": "image_url", "image_url": {"url": url}}]))
@@ -99,9 +109,10 @@ class TestWithASession:
     def test_a_header_names_the_conversation_whatever_its_messages(self, name: str) -> None:
         by_name = {name.encode(): b"s-1"}
         opening = chat_opening(body(user("fix it")))
-        assert keys_of(opening, by_name, None) == keys_of(chat_opening(body(user("compacted: …"))), by_name, None)
-        assert keys_of(opening, by_name, None) != keys_of(opening, {name.encode(): b"s-2"}, None)
-        assert keys_of(opening, by_name, "me") != keys_of(opening, by_name, "you")
+        found = keys_of(opening, sender_of(by_name, None))
+        assert found == keys_of(chat_opening(body(user("compacted: …"))), sender_of(by_name, None))
+        assert found != keys_of(opening, sender_of({name.encode(): b"s-2"}, None))
+        assert keys_of(opening, sender_of(by_name, "me")) != keys_of(opening, sender_of(by_name, "you"))
 
     def test_donuts_own_header_comes_first(self) -> None:
         talk = body(user("fix it"))

@@ -69,7 +69,8 @@ def test_a_number_in_a_text_is_none_of_the_streams() -> None:
 
 @pytest.mark.parametrize("stream", [b"", begun("gemini")], ids=["empty", "begun"])
 def test_an_array_is_closed(stream: bytes) -> None:
-    ask = GeminiAsk("m", stream=True, is_array=True)
+    ask = GeminiAsk("m", stream=True)
+    ask.is_array = True
     array = orjson.loads(ended(DIALECTS["gemini"].new_scanner(ask), stream))
     assert [chunk["error"]["message"] for chunk in array if "error" in chunk] == ["It broke off."]
     assert len(array) == 1 + len(sse.events(stream))

@@ -7,7 +7,8 @@ only what is listed in README.md ("What donut changes").
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from providers.codecs import Codec
@@ -47,15 +48,12 @@ class ErrorReply:
 _KINDS: Mapping[str, FailureKind] = {policy.error_code: kind for kind, policy in FAILURES.items()}
 
 
-@dataclass(slots=True)
 class Ask:
-    """What donut read from a request body. The text itself is not kept."""
+    """What donut read from a request body. The text itself is not kept.
 
-    model: str
-    stream: bool
-    capability_bits: int = 0
-    input_tokens_estimated: int = 1
-    output_tokens_max: int | None = None
+    What few requests have is no argument: it is a default of the class, and set on those that have it. Every request makes one of these.
+    """
+
     answers: int = 1
     """How many answers were asked for (`n`): the stream ends when all of them have ended."""
     strip_usage: bool = False
@@ -72,14 +70,28 @@ class Ask:
     # Set on the way, before `prepare`:
     drop_sealed: bool = False
     """Take that reasoning out: nobody who could read it is left, and config says to go on without."""
-    defaults: Mapping[str, int | float] = field(default_factory=dict)
+    defaults: Mapping[str, int | float] = MappingProxyType({})
     """`output_tokens` and `temperature` that a policy wishes for where the client set none."""
     is_for_reasoner: bool = False
     """Does the replica's model reason? Such models take no temperature, and OpenAI's want another name for the limit."""
 
+    def __init__(
+        self,
+        model: str,
+        stream: bool,
+        capability_bits: int = 0,
+        input_tokens_estimated: int = 1,
+        output_tokens_max: int | None = None,
+    ) -> None:
+        self.model = model
+        self.stream = stream
+        self.capability_bits = capability_bits
+        self.input_tokens_estimated = input_tokens_estimated
+        self.output_tokens_max = output_tokens_max
+
 
 class Opening(NamedTuple):
-    """What stays the same from a conversation's first request to its last. Texts as they came."""
+    """What stays the same from a conversation's first request to its last. Of long texts, what tells them apart."""
 
     system: tuple[str, ...] = ()
     tool_names: tuple[str, ...] = ()

@@ -11,11 +11,7 @@ from typing import Any
 from providers.unsplice import drop_members
 
 AGENT, SESSION = "agent", "session"
-HINTS = (AGENT, SESSION)
-
-
-def has_hints(data: dict[str, Any]) -> bool:
-    return AGENT in data or SESSION in data
+HINTS = frozenset({AGENT, SESSION})
 
 
 def without_hints(body: bytes, data: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:

@@ -27,7 +27,7 @@ class MessagesScanner(EventScanner):
 
     @staticmethod
     def is_marked(data: bytes) -> bool:
-        return b'"message_delta"' in data or b'"message_stop"' in data or b'"error"' in data
+        return data.rfind(b'"message_delta"') >= 0 or data.rfind(b'"message_stop"') >= 0 or data.rfind(b'"error"') >= 0
 
     def read(self, event: dict[str, Any]) -> None:
         match event.get("type"):

@@ -33,7 +33,7 @@ class GeminiScanner(EventScanner):
 
     @staticmethod
     def is_marked(data: bytes) -> bool:
-        return b'"finishReason"' in data or b'"error"' in data or b'"blockReason"' in data
+        return data.rfind(b'"finishReason"') >= 0 or data.rfind(b'"error"') >= 0 or data.rfind(b'"blockReason"') >= 0
 
     def feed(self, data: bytes) -> bytes:
         # Google's events end in CRLF, which the general way would split by a regular expression.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import orjson
@@ -11,15 +12,27 @@ import orjson
 from providers import sse
 from providers.codecs.chat import failures, usage
 from providers.dialects import AnswerFacts, Ask, BadRequestError, ErrorReply, _tail
+from providers.splice import has_escaped_names
 from routing.calibration import tokens_from_bytes
 from routing.facts import Failure, FailureKind
-from routing.types import Usage
+from routing.types import Capability, Usage
 
 read_usage, failure_in = usage.read_usage, failures.failure_in
 
 END_EVENTS = b"data: [DONE]\n\n"
 
-_USAGE_OBJECT = re.compile(rb'"usage"\s*:\s*\{')
+TOOLS, JSON, VISION = int(Capability.TOOLS), int(Capability.JSON), int(Capability.VISION)
+"""The bits as plain numbers: `|` between two flags costs as much as reading a short message."""
+
+_OTHER_CAPITALS = frozenset(map("".join, product("mM", "oO", "dD", "eE", "lL"))) - {"model"}
+_JSON_FORMATS = ("json_object", "json_schema")
+_MARK = re.compile(rb'"(?:error"|finish_reason": ?"|usage"\s*:\s*\{)')
+"""What an error, an end or usage looks like; `[DONE]` is looked for beside it, since without the quote in front this would take five times
+as long.
+
+Inside JSON strings the quotes are escaped, so prose never matches. `"finish_reason":null` and `"usage":null` stand in every chunk of some
+servers and mean nothing.
+"""
 
 
 def require(data: dict[str, Any], key: str, kind: type, hint: str) -> Any:
@@ -33,33 +46,58 @@ def require(data: dict[str, Any], key: str, kind: type, hint: str) -> Any:
 
 
 def read_model(data: dict[str, Any]) -> str:
-    model: str = require(data, "model", str, "a string: the name of a model, or auto")
+    model = data.get("model")
+    if not isinstance(model, str):
+        model = require(data, "model", str, "a string: the name of a model, or auto")
     if not model:
         raise BadRequestError("`model` is empty: name a model, or auto", "model", "invalid_value")
-    for key in data:
+    if not _OTHER_CAPITALS.isdisjoint(data):
         # Servers written in Go take any capitals for the same key, so the upstream could be told of a model that donut did not choose.
-        if len(key) == len("model") and key != "model" and key.lower() == "model":
-            raise BadRequestError(f"`{key}` beside `model`: some servers read both as the model's name, so write `model` only", key)
+        key = next(key for key in data if key in _OTHER_CAPITALS)
+        raise BadRequestError(f"`{key}` beside `model`: some servers read both as the model's name, so write `model` only", key)
     return model
+
+
+def read_messages(data: dict[str, Any]) -> list[Any]:
+    messages = data.get("messages")
+    if not isinstance(messages, list):
+        messages = require(data, "messages", list, "a non-empty array of messages")
+    if not messages:
+        raise BadRequestError("`messages` is empty: it must hold at least one message", "messages", "invalid_value")
+    return messages
+
+
+def check_objects(items: list[Any], name: str, hint: str) -> None:
+    """Raises BadRequestError unless every item of the member `name` is an object. By sorts first: a long conversation has one."""
+    if set(map(type, items)) == {dict}:
+        return
+    index = next(index for index, item in enumerate(items) if not isinstance(item, dict))
+    raise BadRequestError(f"`{name}[{index}]` must be {hint}", f"{name}[{index}]", "invalid_type")
 
 
 def may_name_another(body: bytes) -> bool:
     """May `model` stand in `body` more than once? Parsers differ on which of repeated keys counts; a key can be spelled with escapes."""
-    last = body.rfind(b'"model"')
-    return body.find(b'"model"', 0, last) >= 0 or body.rfind(b"\\u00") >= 0
+    return body.find(b'"model"', 0, body.rfind(b'"model"')) >= 0 or has_escaped_names(body)
 
 
 def read_stream(data: dict[str, Any]) -> bool:
-    stream = data.get("stream")
-    if stream is None or isinstance(stream, bool):
-        return bool(stream)
+    stream = data.get("stream", False)
+    if isinstance(stream, bool):
+        return stream
+    if stream is None:
+        return False
     raise BadRequestError(f"`stream` must be true or false, not {_json_type(stream)}", "stream", "invalid_type")
 
 
 def read_count(data: dict[str, Any], key: str) -> int | None:
     """A positive integer member, or None when it is absent or not one (the upstream may then say what it thinks of it)."""
     value = data.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    return value if type(value) is int and value > 0 else None
+
+
+def wants_json(wanted: object) -> bool:
+    """Of a `response_format` or what Responses calls `text.format`."""
+    return isinstance(wanted, dict) and wanted.get("type") in _JSON_FORMATS
 
 
 def defaults(data: dict[str, Any], ask: Ask) -> dict[str, Any]:
@@ -117,8 +155,8 @@ def usage_in_tail(tail: bytes) -> Usage | None:
 
 
 class ChoiceScanner:
-    """Scans a stream of `choices` chunks. After the first content it parses only chunks that carry one of the four marks below:
-    a chunk of plain content costs five substring searches."""
+    """Scans a stream of `choices` chunks. After the first content it parses only chunks that carry a mark: a chunk of plain content costs
+    two searches."""
 
     __slots__ = ("_ask", "_ended", "_held", "_is_content", "aside", "content_events", "failure", "has_content", "is_finished", "usage")
 
@@ -140,7 +178,7 @@ class ChoiceScanner:
         return self.content_events
 
     def feed(self, data: bytes) -> bytes:
-        if self.has_content and not self._held and data.endswith(b"\n\n") and not _is_marked(data):
+        if self.has_content and not self._held and data.endswith(b"\n\n") and data.rfind(b"[DONE]") < 0 and _MARK.search(data) is None:
             self.content_events += data.count(b'"choices"')
             return data
         return self._feed(data)
@@ -174,13 +212,17 @@ class ChoiceScanner:
 
     def _scan(self, data: bytes) -> bytes:
         """Read what must be read of complete events; returns them without those that the client must not see."""
-        position = 0
         hidden: list[tuple[int, int]] = []
-        for event in sse.events(data):
-            end = position + len(event)
-            if self.has_content and not _is_marked(event):
-                self.content_events += b'"choices"' in event  # a comment is no token
-            elif not self._read_event(event):
+        position, size = 0, len(data)
+        while position < size:
+            if self.has_content:
+                # Plain content is not even cut apart: twenty chunks in one piece are counted in one step.
+                plain, position = position, _marked_event(data, position)
+                self.content_events += data.count(b'"choices"', plain, position)  # a comment is no token
+                if position == size:
+                    break
+            end = sse.event_end(data, position)
+            if not self._read_event(data[position:end]):
                 hidden.append((position, end))
             position = end
             if self.failure is not None:
@@ -235,19 +277,14 @@ class ChoiceScanner:
         return True
 
 
-def _is_marked(data: bytes) -> bool:
-    """Could an end, usage or an error stand in `data`? Written out: this runs for every piece of every stream.
-
-    Inside JSON strings the quotes are escaped, so prose never matches. `"finish_reason":null` and `"usage":null` stand in every chunk
-    of some servers and mean nothing.
-    """
-    return (
-        b"[DONE]" in data
-        or b'"error"' in data
-        or b'"finish_reason":"' in data
-        or b'"finish_reason": "' in data
-        or (b'"usage"' in data and _USAGE_OBJECT.search(data) is not None)
-    )
+def _marked_event(data: bytes, position: int) -> int:
+    """Where the first event that carries a mark begins, from the one at `position` on; the end of `data` where there is none."""
+    found = _MARK.search(data, position)
+    mark = len(data) if found is None else found.start()
+    done = data.find(b"[DONE]", position, mark)
+    if done >= 0:
+        mark = done
+    return mark if mark == len(data) else position + sse.last_boundary(data[position:mark])
 
 
 def _without(data: bytes, hidden: list[tuple[int, int]]) -> bytes:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-_BLOCKS = ("reasoning_details", "thinking_blocks")
+_BLOCKS = frozenset({"reasoning_details", "thinking_blocks"})
+_HOLDERS = frozenset({*_BLOCKS, "tool_calls", "extra_content", "reasoning"})
 _SEALS = ("data", "signature", "encrypted_content")
 
 UNSEALED = "skip_thought_signature_validator"
@@ -19,12 +20,18 @@ UNSEALED = "skip_thought_signature_validator"
 
 def is_sealed(message: dict[str, Any]) -> bool:
     """Does this assistant message carry reasoning that one account alone can read? Every request comes this way: the cheap looks first."""
-    if "tool_calls" in message and any(_has_signature(call) for call in _list(message["tool_calls"])):
-        return True
+    if _HOLDERS.isdisjoint(message):
+        return False
+    if "tool_calls" in message:
+        for call in _list(message["tool_calls"]):
+            if isinstance(call, dict) and "extra_content" in call and _has_signature(call):
+                return True
     if "extra_content" in message and _has_signature(message):
         return True
     if "reasoning" in message and _has_seal(message["reasoning"]):
         return True
+    if _BLOCKS.isdisjoint(message):
+        return False
     return any(name in message and any(_has_seal(block) for block in _list(message[name])) for name in _BLOCKS)
 
 

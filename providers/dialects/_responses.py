@@ -46,7 +46,7 @@ class ResponsesScanner(EventScanner):
 
     @staticmethod
     def is_marked(data: bytes) -> bool:
-        return b'"response"' in data or b'"error"' in data
+        return data.rfind(b'"response"') >= 0 or data.rfind(b'"error"') >= 0
 
     def feed(self, data: bytes) -> bytes:
         out = super().feed(data)

@@ -33,7 +33,8 @@ class EventScanner(ABC):
     @staticmethod
     @abstractmethod
     def is_marked(data: bytes) -> bool:
-        """Could something else than content stand in `data`? Runs for every piece of every stream."""
+        """Could something else than content stand in `data`? Runs for every piece of every stream, and CPython searches backwards twice
+        as fast as forwards."""
 
     @abstractmethod
     def read(self, event: dict[str, Any]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from providers.dialects import AnswerFacts, Ask, BadRequestError, Dialect, _openai
-from providers.dialects.chat import prepare
+from providers.dialects import Ask, BadRequestError, Dialect, _openai
+from providers.dialects.chat import asks_for_usage, prepare
 from providers.dialects.excerpts import completions_excerpt
 from routing.calibration import tokens_from_bytes
 
@@ -19,16 +20,10 @@ def read(data: dict[str, Any], size: int) -> Ask:
         )
     stream = _openai.read_stream(data)
     prompts = len(prompt) if isinstance(prompt, list) and prompt and isinstance(prompt[0], str | list) else 1
-    options = data.get("stream_options")
-    asks_for_usage = isinstance(options, dict) and bool(options.get("include_usage"))
-    return Ask(
-        model=model,
-        stream=stream,
-        input_tokens_estimated=tokens_from_bytes(size),
-        output_tokens_max=_openai.read_count(data, "max_tokens"),
-        answers=(_openai.read_count(data, "n") or 1) * prompts,
-        strip_usage=stream and not asks_for_usage,
-    )
+    ask = Ask(model, stream, 0, tokens_from_bytes(size), _openai.read_count(data, "max_tokens"))
+    ask.answers = (_openai.read_count(data, "n") or 1) * prompts
+    ask.strip_usage = stream and not asks_for_usage(data)
+    return ask
 
 
 def _is_content(choice: dict[str, Any]) -> bool:
@@ -40,17 +35,13 @@ def _text_size(data: dict[str, Any]) -> int:
     return sum(len(str(choice.get("text") or "")) for choice in choices if isinstance(choice, dict)) if isinstance(choices, list) else 0
 
 
-def read_answer(body: bytes) -> AnswerFacts:
-    return _openai.read_answer(body, _text_size)
-
-
 DIALECT = Dialect(
     name="completions",
     paths=("/v1/completions", "/completions"),
     read=read,
     prepare=prepare,
     new_scanner=lambda ask: _openai.ChoiceScanner(ask, _is_content),
-    read_answer=read_answer,
+    read_answer=partial(_openai.read_answer, text_of=_text_size),
     read_large_answer=_openai.read_large_answer,
     error_body=_openai.error_body,
     error_events=_openai.error_events,

@@ -10,6 +10,8 @@ from providers.splice import set_members
 from routing.calibration import tokens_from_bytes
 from routing.types import Capability
 
+EMBEDDINGS = int(Capability.EMBEDDINGS)
+
 
 def read(data: dict[str, Any], size: int) -> Ask:
     model = _openai.read_model(data)
@@ -18,13 +20,8 @@ def read(data: dict[str, Any], size: int) -> Ask:
         raise BadRequestError(wanted, "input", "invalid_type" if "input" in data else "missing_required_parameter")
     if not data["input"]:
         raise BadRequestError(f"{wanted}, and not empty", "input", "invalid_value")
-    return Ask(
-        model=model,
-        stream=False,
-        capability_bits=int(Capability.EMBEDDINGS),
-        input_tokens_estimated=tokens_from_bytes(size),
-        output_tokens_max=0,  # vectors are not tokens, and nothing is to be reserved for them
-    )
+    # Vectors are not tokens, and nothing is to be reserved for them.
+    return Ask(model, False, EMBEDDINGS, tokens_from_bytes(size), output_tokens_max=0)
 
 
 def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) -> bytes:

@@ -6,7 +6,6 @@ The model and whether the answer is streamed stand in the path, so a body goes t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs
 
@@ -15,12 +14,11 @@ import orjson
 from providers.codecs.gemini import CODEC
 from providers.codecs.gemini.seals import MARK, UNSEALED, is_ours
 from providers.codecs.gemini.spelling import member, snake
-from providers.dialects import EVENT_STREAM, Ask, BadRequestError, Dialect, Opening, StreamScanner, _google, _openai
-from providers.dialects._openings import MESSAGES_LOOKED_AT
+from providers.dialects import Ask, BadRequestError, Dialect, Opening, StreamScanner, _google, _openai
+from providers.dialects._openings import MESSAGES_LOOKED_AT, telling
 from providers.dialects.excerpts.gemini import gemini_excerpt, parts_of, read_content, tool_names
 from providers.splice import set_members
 from routing.calibration import tokens_from_bytes
-from routing.types import Capability
 
 IMAGE_TOKENS = 1120
 """Generation 3's default for a picture (https://ai.google.dev/gemini-api/docs/media-resolution); older ones take 258 per tile."""
@@ -47,7 +45,6 @@ def match(path: str, query_string: bytes = b"") -> Mapping[str, Any] | None:
     return {"model": model, "stream": is_stream, "alt": "sse" if alt == "sse" else "json"}
 
 
-@dataclass(slots=True)
 class GeminiAsk(Ask):
     is_array: bool = False
     """A stream as one JSON array."""
@@ -62,29 +59,21 @@ def read(data: dict[str, Any], size: int) -> Ask:
         contents = _openai.require(data, "contents", list, "a non-empty array of contents")
     if not contents:
         raise BadRequestError("`contents` is empty: it must hold at least one content", "contents", "invalid_value")
-    for index, content in enumerate(contents):
-        if not isinstance(content, dict):
-            raise BadRequestError(f"`contents[{index}]` must be an object with role and parts", f"contents[{index}]", "invalid_type")
+    _openai.check_objects(contents, "contents", "an object with role and parts")
     seen, config = _look_at(contents), _config(data)
-    wants_json = member(config, "responseMimeType") == "application/json"
-    bits = (
-        (Capability.TOOLS if data.get("tools") else 0)
-        | (Capability.VISION if seen.has_images else 0)
-        | (Capability.JSON if wants_json else 0)
-    )
+    bits = _openai.TOOLS if data.get("tools") else 0
+    if seen.has_images:
+        bits |= _openai.VISION
+    if member(config, "responseMimeType") == "application/json":
+        bits |= _openai.JSON
     stream = _openai.read_stream(data)
-    is_array = stream and data.get("alt") == "json"
-    return GeminiAsk(
-        model=model,
-        stream=stream,
-        capability_bits=int(bits),
-        input_tokens_estimated=tokens_from_bytes(max(0, size - seen.media_bytes)) + seen.media_tokens,
-        output_tokens_max=_openai.read_count(config, _spelt(config, "maxOutputTokens")),
-        answers=_openai.read_count(config, _spelt(config, "candidateCount")) or 1,
-        has_sealed_reasoning=seen.has_seals,
-        is_array=is_array,
-        stream_type=b"application/json" if is_array else EVENT_STREAM,
-    )
+    tokens = tokens_from_bytes(max(0, size - seen.media_bytes)) + seen.media_tokens
+    ask = GeminiAsk(model, stream, bits, tokens, _openai.read_count(config, _spelt(config, "maxOutputTokens")))
+    ask.answers = _openai.read_count(config, _spelt(config, "candidateCount")) or 1
+    ask.has_sealed_reasoning = seen.has_seals
+    if stream and data.get("alt") == "json":
+        ask.is_array, ask.stream_type = True, b"application/json"
+    return ask
 
 
 def _config(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,7 +186,7 @@ def opening(data: dict[str, Any]) -> Opening:
         said = read_content(content)
         if said.role == "assistant":
             calls = (text for call in said.calls for text in (call.id, call.arguments))
-            answer = (*said.texts, *calls) or ("",)  # an empty answer is one, too
+            answer = tuple(map(telling, (*said.texts, *calls))) or ("",)  # an empty answer is one, too
             break
         before += said.texts
     standing = read_content(system).texts
@@ -205,7 +194,7 @@ def opening(data: dict[str, Any]) -> Opening:
 
 
 def _joined(texts: Any) -> tuple[str, ...]:
-    return ("\n".join(texts),) if texts else ()
+    return (telling("\n".join(texts)),) if texts else ()
 
 
 def count_input(data: dict[str, Any]) -> int:

@@ -9,12 +9,11 @@ import orjson
 
 from providers.codecs.messages import CODEC
 from providers.codecs.messages.seals import MARK
-from providers.dialects import Ask, BadRequestError, Dialect, Opening, _anthropic, _openai
-from providers.dialects._openings import MESSAGES_LOOKED_AT, chat_opening
+from providers.dialects import Ask, Dialect, Opening, _anthropic, _openai
+from providers.dialects._openings import MESSAGES_LOOKED_AT, chat_opening, telling
 from providers.dialects.excerpts import chat_excerpt
 from providers.splice import set_members
 from routing.calibration import tokens_from_bytes
-from routing.types import Capability
 
 IMAGE_TOKENS = 1000
 """A guess that fits a full-size picture (width x height / 750, https://docs.anthropic.com/en/docs/build-with-claude/vision)."""
@@ -27,28 +26,24 @@ _SEALED = ("thinking", "redacted_thinking")
 
 def read(data: dict[str, Any], size: int) -> Ask:
     model = _openai.read_model(data)
-    messages = _openai.require(data, "messages", list, "a non-empty array of messages")
-    if not messages:
-        raise BadRequestError("`messages` is empty: it must hold at least one message", "messages", "invalid_value")
-    for index, message in enumerate(messages):
-        if not isinstance(message, dict):
-            raise BadRequestError(f"`messages[{index}]` must be an object with role and content", f"messages[{index}]", "invalid_type")
-    seen = _look_at(messages)
-    bits = (Capability.TOOLS if data.get("tools") else 0) | (Capability.VISION if seen.media_tokens else 0) | _json_bit(data)
-    return Ask(
-        model=model,
-        stream=_openai.read_stream(data),
-        capability_bits=int(bits),
-        input_tokens_estimated=tokens_from_bytes(max(0, size - seen.media_bytes)) + seen.media_tokens,
-        output_tokens_max=_openai.read_count(data, "max_tokens"),
-        has_sealed_reasoning=seen.has_seals,
-    )
+    messages = _openai.read_messages(data)
+    _openai.check_objects(messages, "messages", "an object with role and content")
+    media_tokens, media_bytes, has_seals = _look_at(messages)
+    bits = _openai.TOOLS if data.get("tools") else 0
+    if media_tokens:
+        bits |= _openai.VISION
+    if _wants_json(data):
+        bits |= _openai.JSON
+    tokens = tokens_from_bytes(max(0, size - media_bytes)) + media_tokens
+    ask = Ask(model, _openai.read_stream(data), bits, tokens, _openai.read_count(data, "max_tokens"))
+    ask.has_sealed_reasoning = has_seals
+    return ask
 
 
-def _json_bit(data: dict[str, Any]) -> int:
+def _wants_json(data: dict[str, Any]) -> bool:
     config = data.get("output_config")
     wanted = config.get("format") if isinstance(config, dict) else data.get("output_format")
-    return int(Capability.JSON) if isinstance(wanted, dict) and wanted.get("type") == "json_schema" else 0
+    return isinstance(wanted, dict) and wanted.get("type") == "json_schema"
 
 
 class _Seen(NamedTuple):
@@ -63,6 +58,8 @@ def _look_at(messages: list[Any]) -> _Seen:
     has_seals = False
     for block in _blocks(messages):
         kind = block.get("type")
+        if kind == "text":  # nearly every one
+            continue
         if kind in ("image", "document"):
             source = block.get("source")
             data = source.get("data") if isinstance(source, dict) and source.get("type") == "base64" else None
@@ -154,7 +151,7 @@ def opening(data: dict[str, Any]) -> Opening:
     for message in messages[:MESSAGES_LOOKED_AT] if isinstance(messages, list) else ():
         if isinstance(message, dict) and message.get("role") == "assistant":
             ids = (block.get("id") for block in _blocks([message]) if block.get("type") == "tool_use")
-            calls = tuple(each for each in ids if isinstance(each, str))
+            calls = tuple(telling(each) for each in ids if isinstance(each, str))
             return found._replace(answer=(*found.answer, *calls)) if calls else found
     return found
 

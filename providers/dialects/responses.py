@@ -12,7 +12,6 @@ from providers.dialects._openings import MESSAGES_LOOKED_AT, chat_opening
 from providers.dialects.excerpts.responses import CALL_ARGUMENTS, input_items, responses_excerpt, tool_names
 from providers.splice import set_members
 from routing.calibration import tokens_from_bytes
-from routing.types import Capability
 
 IMAGE_TOKENS = 1000
 """A guess that fits a full-size picture at OpenAI; what counts is not to count its base64 as text."""
@@ -33,30 +32,28 @@ def read(data: dict[str, Any], size: int) -> Ask:
             "`input` must be a string or an array of items", "input", "missing_required_parameter" if given is None else "invalid_type"
         )
     seen = _look_at(given if isinstance(given, list) else [])
-    bits = (
-        (Capability.TOOLS if data.get("tools") or seen.has_tools else 0) | (Capability.VISION if seen.has_images else 0) | _json_bit(data)
-    )
+    bits = _openai.TOOLS if data.get("tools") or seen.has_tools else 0
+    if seen.has_images:
+        bits |= _openai.VISION
+    if _wants_json(data):
+        bits |= _openai.JSON
+    tokens = tokens_from_bytes(max(0, size - seen.media_bytes)) + seen.media_tokens
+    ask = Ask(model, _openai.read_stream(data), bits, tokens, _openai.read_count(data, "max_output_tokens"))
+    ask.has_sealed_reasoning = seen.has_seals
     previous = data.get("previous_response_id")
-    return Ask(
-        model=model,
-        stream=_openai.read_stream(data),
-        capability_bits=int(bits),
-        input_tokens_estimated=tokens_from_bytes(max(0, size - seen.media_bytes)) + seen.media_tokens,
-        output_tokens_max=_openai.read_count(data, "max_output_tokens"),
-        has_sealed_reasoning=seen.has_seals,
-        previous_answer_id=previous if isinstance(previous, str) and previous else None,
-        needs_all_of_responses=bool(previous) or seen.has_more_than_calls or _has_more_than_functions(data.get("tools")),
-    )
+    if previous and isinstance(previous, str):
+        ask.previous_answer_id = previous
+    ask.needs_all_of_responses = bool(previous) or seen.has_more_than_calls or _has_more_than_functions(data.get("tools"))
+    return ask
 
 
 def _has_more_than_functions(tools: Any) -> bool:
     return isinstance(tools, list) and any(isinstance(tool, dict) and tool.get("type") != "function" for tool in tools)
 
 
-def _json_bit(data: dict[str, Any]) -> int:
+def _wants_json(data: dict[str, Any]) -> bool:
     text = data.get("text")
-    wanted = text.get("format") if isinstance(text, dict) else None
-    return int(Capability.JSON) if isinstance(wanted, dict) and wanted.get("type") in ("json_object", "json_schema") else 0
+    return isinstance(text, dict) and _openai.wants_json(text.get("format"))
 
 
 class _Seen(NamedTuple):

@@ -47,6 +47,8 @@ class Harness:
     """Headers that nobody else sends: they tell where a gateway in between has put its own User-Agent."""
     is_in_body: Callable[[Mapping[str, Any]], bool] | None = None
     """(parsed body) → does it say so itself? Asked last; cheap, and never raises."""
+    body_members: tuple[str, ...] = ()
+    """Members of the body without which it does not."""
     is_gateway: bool = False
     """May another harness be behind it? Then what the request itself says of its sender is nearer the truth than the User-Agent."""
     session_headers: tuple[bytes, ...] = ()

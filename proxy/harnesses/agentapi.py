@@ -12,4 +12,4 @@ def is_in_body(data: Mapping[str, Any]) -> bool:
     return isinstance(data.get("agent"), str) and "session" in data
 
 
-HARNESS = Harness(name="agentapi", title="agentapi++", user_agents=("agentapi",), is_in_body=is_in_body)
+HARNESS = Harness(name="agentapi", title="agentapi++", user_agents=("agentapi",), is_in_body=is_in_body, body_members=("agent",))

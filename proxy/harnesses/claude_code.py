@@ -44,6 +44,7 @@ HARNESS = Harness(
     user_agents=("claude-cli", "claude-code"),  # the second one asks for the list of models
     headers=(b"x-claude-code-session-id", b"x-claude-code-request-class"),
     is_in_body=is_in_body,
+    body_members=("system",),
     session_headers=(b"x-claude-code-session-id",),
     agent_headers=(b"x-claude-code-agent-id",),
     reads_anthropic_lists=True,

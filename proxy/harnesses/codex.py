@@ -58,6 +58,7 @@ HARNESS = Harness(
     user_agents=("codex",),
     headers=(b"x-codex-turn-metadata", b"x-codex-window-id", b"x-codex-beta-features"),
     is_in_body=is_in_body,
+    body_members=("client_metadata",),
     # A sub-agent shares the session's id and has a thread of its own; `session_id` was the name before 0.150.
     session_headers=(b"thread-id", b"session-id", b"session_id"),
     agent_headers=(b"x-openai-subagent",),

@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 MOST_ROWS_PER_STEP = 256
 """A power of two. Building and binding that many rows holds the interpreter lock, and so the event loop, for about 1 ms."""
+
+
+# Before Python 3.12 sqlite3 looks for somebody who can turn None into something else, finds nobody, and says so with an exception that it
+# drops: 0.2 to 0.3 µs for each of the dozen NULLs of an exchange, most of its binding. With somebody who leaves it None: 0.1 µs.
+_NONE: Mapping[None, None] = {}
+sqlite3.register_adapter(type(None), _NONE.get)
 
 
 class BulkConnection(sqlite3.Connection):

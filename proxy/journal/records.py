@@ -1,8 +1,13 @@
-"""What the journal remembers: one ExchangeRecord per client request, one AttemptRecord per try. No prompts, no answers, no keys."""
+"""What the journal remembers: one ExchangeRecord per client request, one AttemptRecord per try. No prompts, no answers, no keys.
+
+A field that has a default is the class's until it is set: most requests end with half of the fifty fields as they began, and setting
+them all was 110 of the bytecodes between a request and its answer.
+"""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +30,7 @@ class Status(enum.StrEnum):
     """A bug in donut. Never expected; counted so that it is seen."""
 
 
-@dataclass(slots=True)
+@dataclass(init=False)
 class AttemptRecord:
     number: int
     """1 for the first try."""
@@ -53,13 +58,22 @@ class AttemptRecord:
     """None when the price is unknown: never zero for want of a price."""
     price_version: str | None = None
 
+    def __init__(self, number: int, replica_id: str, provider_id: str, upstream_model: str, started_at: float, **others: Any) -> None:
+        self.number = number
+        self.replica_id = replica_id
+        self.provider_id = provider_id
+        self.upstream_model = upstream_model
+        self.started_at = started_at
+        if others:
+            _set(self, others)
+
     @property
     def is_tried(self) -> bool:
         """Did it fail in a way that another replica might not? The request's own faults are the same everywhere."""
         return self.status is not Status.OK and self.failure_kind not in (FailureKind.BAD_REQUEST, FailureKind.CONTENT_POLICY)
 
 
-@dataclass(slots=True)
+@dataclass(init=False)
 class ExchangeRecord:
     id: str
     """The decision id: what `x-donut-decision` shows and `donut explain` takes."""
@@ -96,9 +110,27 @@ class ExchangeRecord:
     idempotency_key: str | None = None
     """The digest of the client's key."""
 
+    def __init__(self, id: str, request_id: str, started_at: float, dialect: str, requested_model: str, **others: Any) -> None:
+        self.id = id
+        self.request_id = request_id
+        self.started_at = started_at
+        self.dialect = dialect
+        self.requested_model = requested_model
+        self.attempts = []
+        if others:
+            _set(self, others)
+
     def describe(self) -> None:
         """Fill `decision` and `summary` from `last_decision`."""
-        if self.last_decision is not None:
-            self.decision = explain.as_record(self.last_decision)
-            self.summary = explain.in_words(self.last_decision, self.decision.get("selected_because"))
+        decision = self.last_decision
+        if decision is not None:
+            self.decision, self.summary = explain.described(decision)
             self.last_decision = None
+
+
+def _set(record: AttemptRecord | ExchangeRecord, others: Mapping[str, Any]) -> None:
+    """Raises TypeError for what is no field of it."""
+    for name, value in others.items():
+        if name not in record.__dataclass_fields__:
+            raise TypeError(f"{name} is no field of {type(record).__name__}")
+        setattr(record, name, value)

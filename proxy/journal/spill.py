@@ -7,6 +7,7 @@ after the last request.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import os
 import time
@@ -86,26 +87,16 @@ def read_spill(file: Path) -> Iterator[ExchangeRecord]:
 
 
 def _line(record: ExchangeRecord) -> bytes:
-    try:
-        return orjson.dumps(record, default=_usage_dict, option=orjson.OPT_APPEND_NEWLINE)
-    except TypeError:
-        # The same odd values that the store's second try replaces; see rows.decision_text.
-        return decision_text(_as_dict(record)).encode() + b"\n"
-
-
-def _usage_dict(value: Any) -> dict[str, Any]:
-    """orjson's hook for what it does not know: Usage is a tuple, and its fields are wanted by name."""
-    if isinstance(value, Usage):
-        return value._asdict()
-    raise TypeError(type(value).__name__)
-
-
-def _as_dict(record: ExchangeRecord) -> dict[str, Any]:
-    fields = {name: getattr(record, name) for name in ExchangeRecord.__slots__}
-    fields["attempts"] = [{name: getattr(attempt, name) for name in AttemptRecord.__slots__} for attempt in record.attempts]
+    fields = _as_dict(record)
+    fields["attempts"] = [_as_dict(attempt) for attempt in record.attempts]
     for attempt in fields["attempts"]:
         attempt["usage"] = None if attempt["usage"] is None else attempt["usage"]._asdict()
-    return fields
+    # The same odd values as in a row: see there.
+    return decision_text(fields).encode() + b"\n"
+
+
+def _as_dict(record: ExchangeRecord | AttemptRecord) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
 
 
 def _record(fields: dict[str, Any]) -> ExchangeRecord:

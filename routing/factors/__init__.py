@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from routing.candidates import Candidates, Question, Task
+from routing.candidates import Candidates, Occasion, Question, Task
 from routing.fleet import Belief
 from routing.scaling import Scale
 from routing.selectors import Emphasis, Selector
@@ -52,6 +52,8 @@ class MeasuredFactor(Factor):
     """For None."""
     moves: bool = True
     """False when `measure` does not read the state: it is then asked once per ranking."""
+    by_load: bool = False
+    """True when `measure` reads of the state only how many attempts are in flight: it is asked with every decision. AS_IS only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +71,5 @@ class DemandFactor(Factor):
 
     neutral: float
     deviations: Callable[[Candidates, Question], Mapping[int, float]]
+    occasions: int = Occasion.ALWAYS
+    """Bits: without any of these nobody deviates, and the factor is not asked."""

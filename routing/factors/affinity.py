@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from routing.candidates import Candidates, Question
+from routing.candidates import Candidates, Occasion, Question
 from routing.factors import DemandFactor
 
 NOT_BOUND: Mapping[int, float] = {}
@@ -15,4 +15,4 @@ def deviations(candidates: Candidates, question: Question) -> Mapping[int, float
     return NOT_BOUND if position is None else {position: 1.0}
 
 
-FACTOR = DemandFactor("affinity", 0.6, neutral=0.0, deviations=deviations)
+FACTOR = DemandFactor("affinity", 0.6, neutral=0.0, deviations=deviations, occasions=Occasion.BOUND)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from routing.candidates import Candidates, Question
+from routing.candidates import ALMOST, Candidates, Occasion, Question
 from routing.factors import DemandFactor
 
-ALMOST = 0.9
 PENALTY = 0.35
-"""Both from the design (issue 3, item 3). Beyond the window there is a gate."""
+"""From the design (issue 3, item 3). Beyond the window there is a gate."""
 
 ROOMY: Mapping[int, float] = {}
 
@@ -25,4 +24,4 @@ def deviations(candidates: Candidates, question: Question) -> Mapping[int, float
     }
 
 
-FACTOR = DemandFactor("context", 1.0, neutral=1.0, deviations=deviations)
+FACTOR = DemandFactor("context", 1.0, neutral=1.0, deviations=deviations, occasions=Occasion.LONG)

@@ -13,4 +13,4 @@ def measure(replica: ModelReplica, model: LogicalModel, state: Belief, task: Tas
     return 1.0 / (1 + state.in_flight)
 
 
-FACTOR = MeasuredFactor("load", 0.25, measure)
+FACTOR = MeasuredFactor("load", 0.25, measure, by_load=True)

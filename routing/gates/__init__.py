@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from routing.candidates import Candidates, Question
+from routing.candidates import Candidates, Occasion, Question
 from routing.types import Reject
 
 
@@ -28,3 +28,5 @@ class Gate:
     standing: bool = False
     """True when the verdict depends on nothing but the replica and the kind of demand (`candidates.kind_of`): it is then reached once
     per kind and remembered, not once per request."""
+    occasions: int = Occasion.ALWAYS
+    """Bits: without any of these the gate stops nobody, and is not asked. Standing gates are always asked."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from routing.candidates import Candidates, Question
+from routing.candidates import Candidates, Occasion, Question
 from routing.gates import Gate
 from routing.headroom.book import Book
 from routing.headroom.counters import Ceiling
@@ -70,4 +70,4 @@ def _reason(ceiling: Ceiling | None) -> RejectReason:
     return RejectReason.OVER_BUDGET if ceiling.limit.unit is Unit.COST else RejectReason.OVER_ALLOWANCE
 
 
-GATE = Gate(name="budget", order=56, check=check)
+GATE = Gate(name="budget", order=56, check=check, occasions=Occasion.LIMITS)

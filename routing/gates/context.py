@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from routing.candidates import Candidates, Question
+from routing.candidates import Candidates, Occasion, Question
 from routing.gates import Gate
 from routing.types import Reject, RejectReason
 
@@ -20,4 +20,4 @@ def check(candidates: Candidates, question: Question) -> list[Reject]:
     ]
 
 
-GATE = Gate(name="context", order=50, check=check, advisory=True)
+GATE = Gate(name="context", order=50, check=check, occasions=Occasion.LONG, advisory=True)

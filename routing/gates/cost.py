@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from routing.candidates import Candidates, Question
+from routing.candidates import Candidates, Occasion, Question
 from routing.gates import Gate
 from routing.pricing import demand_cost_usd
 from routing.types import Reject, RejectReason
@@ -23,4 +23,4 @@ def check(candidates: Candidates, question: Question) -> list[Reject]:
     return rejects
 
 
-GATE = Gate(name="cost", order=55, check=check)
+GATE = Gate(name="cost", order=55, check=check, occasions=Occasion.COST)

@@ -6,7 +6,7 @@ All end by themselves, so all say when. The replicas that might not have room fo
 
 from __future__ import annotations
 
-from routing.candidates import Candidates, Question
+from routing.candidates import Candidates, Occasion, Question
 from routing.gates import Gate
 from routing.types import Reject, RejectReason
 
@@ -35,4 +35,4 @@ def _limited(candidates: Candidates, question: Question) -> list[Reject]:
     return rejects
 
 
-GATE = Gate(name="headroom", order=58, check=check)
+GATE = Gate(name="headroom", order=58, check=check, occasions=Occasion.UNWELL | Occasion.LIMITS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from routing.candidates import Candidates, Question
+from routing.candidates import Candidates, Occasion, Question
 from routing.gates import Gate
 from routing.health import Health, advance, needs_probe
 from routing.types import Reject, RejectReason
@@ -24,4 +24,4 @@ def check(candidates: Candidates, question: Question) -> list[Reject]:
     return rejects
 
 
-GATE = Gate(name="health", order=60, check=check)
+GATE = Gate(name="health", order=60, check=check, occasions=Occasion.UNWELL)

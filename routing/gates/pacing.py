@@ -5,7 +5,7 @@ Advisory, as a long queue is: a client that names the model gets it, and so does
 
 from __future__ import annotations
 
-from routing.candidates import Candidates, Question
+from routing.candidates import Candidates, Occasion, Question
 from routing.gates import Gate
 from routing.headroom.places import ceiling_block, later
 from routing.types import Reject, RejectReason
@@ -31,4 +31,4 @@ def check(candidates: Candidates, question: Question) -> list[Reject]:
     return rejects
 
 
-GATE = Gate(name="pacing", order=89, check=check, advisory=True)
+GATE = Gate(name="pacing", order=89, check=check, occasions=Occasion.LIMITS, advisory=True)

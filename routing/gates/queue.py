@@ -7,7 +7,7 @@ nothing else: a client that names a model waits for it, and so does a request th
 
 from __future__ import annotations
 
-from routing.candidates import Candidates, Question
+from routing.candidates import Candidates, Occasion, Question
 from routing.fleet import QUEUE_MOST_S
 from routing.gates import Gate
 from routing.types import Reject, RejectReason
@@ -25,4 +25,4 @@ def check(candidates: Candidates, question: Question) -> list[Reject]:
     return rejects
 
 
-GATE = Gate(name="queue", order=90, check=check, advisory=True)
+GATE = Gate(name="queue", order=90, check=check, occasions=Occasion.UNWELL, advisory=True)

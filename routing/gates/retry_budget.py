@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from routing.candidates import Candidates, Question
+from routing.candidates import Candidates, Occasion, Question
 from routing.failover import is_charged
 from routing.gates import Gate
 from routing.types import Reject, RejectReason
@@ -20,4 +20,4 @@ def check(candidates: Candidates, question: Question) -> list[Reject]:
 
 
 # Before headroom and health: a retry that would be panic is a retry first.
-GATE = Gate(name="retry_budget", order=57, check=check)
+GATE = Gate(name="retry_budget", order=57, check=check, occasions=Occasion.RETRY)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from routing.candidates import Candidates, Question
+from routing.candidates import Candidates, Occasion, Question
 from routing.gates import Gate
 from routing.types import Reject, RejectReason
 
@@ -13,4 +13,4 @@ def check(candidates: Candidates, question: Question) -> list[Reject]:
     return [Reject(candidates.replicas[i].id, RejectReason.ALREADY_TRIED) for i in candidates.among(question.tried)]
 
 
-GATE = Gate(name="tried", order=10, check=check)
+GATE = Gate(name="tried", order=10, check=check, occasions=Occasion.RETRY)

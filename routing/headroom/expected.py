@@ -8,7 +8,7 @@ hold much more than they need.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from routing.types import Demand
 
@@ -31,7 +31,10 @@ def kind_of_call(logical_model_id: str, demand: Demand) -> CallKind:
     return (logical_model_id, demand.use_case._value_, demand.stream, seen.role._value_, seen.chore)
 
 
-class Learned(NamedTuple):
+@dataclass(slots=True)
+class Learned:
+    """In tokens."""
+
     mean: float
     deviation: float
 
@@ -58,12 +61,13 @@ class ExpectedOutputs:
     def learn(self, logical_model_id: str, demand: Demand, output_tokens: int) -> None:
         kind = kind_of_call(logical_model_id, demand)
         known = self._learned.get(kind)
-        if known is None:
-            if len(self._learned) >= KINDS_KEPT:
-                return
-            found = Learned(output_tokens, output_tokens / 2)
-        else:
+        if known is not None:
             error = output_tokens - known.mean
-            found = Learned(known.mean + SMOOTHING * error, known.deviation + SMOOTHING * (abs(error) - known.deviation))
-        self._learned[kind] = found
-        self.most = max(self.most, found.expected)
+            known.mean += SMOOTHING * error
+            known.deviation += SMOOTHING * (abs(error) - known.deviation)
+        elif len(self._learned) < KINDS_KEPT:
+            known = self._learned[kind] = Learned(output_tokens, output_tokens / 2)
+        else:
+            return
+        if known.mean + known.deviation > self.most:
+            self.most = known.expected

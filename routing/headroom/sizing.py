@@ -42,7 +42,7 @@ class Sizing:
 
     def learn(self, logical_model_id: str, demand: Demand, usage: Usage, output_tokens_counted: int) -> None:
         """From an answer whose usage was reported."""
-        calibration = self.calibration(logical_model_id)
+        calibration = self._calibrations.get(logical_model_id) or self.calibration(logical_model_id)
         calibration.learn_input(demand.input_tokens_estimated, usage.input)
         calibration.learn_output(output_tokens_counted, usage.output)
         self._ratio_most = max(self._ratio_most, calibration.input_ratio)

@@ -14,21 +14,26 @@ def read_usage(usage: object) -> Usage | None:
     """A chat usage object; None where it is none or counts nothing."""
     if not isinstance(usage, dict):
         return None
-    prompt, output = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
+    prompt, output = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if type(prompt) is not int or prompt < 0:
+        prompt = 0
+    if type(output) is not int or output < 0:
+        output = 0
     if not prompt and not output:
         return None
+    if len(usage) == USUAL_MEMBERS and "total_tokens" in usage:
+        return Usage(prompt, 0, 0, output)
     cache_read = cache_write = reasoning = 0
-    if len(usage) > USUAL_MEMBERS or "total_tokens" not in usage:
-        details = usage.get("prompt_tokens_details")
-        if isinstance(details, dict):
-            cache_read = _count(details.get("cached_tokens"))
-            cache_write = _count(details.get("cache_write_tokens"))
-        # DeepSeek reports the hit beside the details, Anthropic's relays the write.
-        cache_read = min(prompt, cache_read or _count(usage.get("prompt_cache_hit_tokens")))
-        cache_write = min(prompt - cache_read, cache_write or _count(usage.get("cache_creation_input_tokens")))
-        out_details = usage.get("completion_tokens_details")
-        if isinstance(out_details, dict):
-            reasoning = min(output, _count(out_details.get("reasoning_tokens")))
+    details = usage.get("prompt_tokens_details")
+    if isinstance(details, dict):
+        cache_read = _count(details.get("cached_tokens"))
+        cache_write = _count(details.get("cache_write_tokens"))
+    # DeepSeek reports the hit beside the details, Anthropic's relays the write.
+    cache_read = min(prompt, cache_read or _count(usage.get("prompt_cache_hit_tokens")))
+    cache_write = min(prompt - cache_read, cache_write or _count(usage.get("cache_creation_input_tokens")))
+    out_details = usage.get("completion_tokens_details")
+    if isinstance(out_details, dict):
+        reasoning = min(output, _count(out_details.get("reasoning_tokens")))
     return Usage(prompt - cache_read - cache_write, cache_read, cache_write, output, reasoning)
 
 
@@ -48,4 +53,4 @@ def usage_object(usage: Usage | None) -> dict[str, Any]:
 
 
 def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    return value if type(value) is int and value > 0 else 0
