@@ -99,21 +99,6 @@ class Connection(Protocol):
         ...
 
 
-class Exchanging(Protocol):
-    """A request on its way to an exchange, outside ASGI."""
-
-    @property
-    def connection(self) -> Connection: ...
-
-    async def receive(self) -> Any: ...
-
-    async def send(self, message: Any) -> None: ...
-
-
-Begin = Callable[[Caller, Exchanging], Coroutine[Any, Any, None] | None]
-"""Makes the exchange of a request that `caller` sends again; None where it has to be let in anew."""
-
-
 class Downstream:
     """Sends one answer. Counts its bytes; knows whether it has begun."""
 
@@ -190,3 +175,7 @@ class Downstream:
         headers = [*as_pairs(headers), (b"content-length", b"%d" % len(body))]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
+
+
+Begin = Callable[[Caller, Downstream, Receive], Coroutine[Any, Any, None] | None]
+"""Makes the exchange of a request that `caller` sends again; None where it has to be let in anew."""
