@@ -162,6 +162,7 @@ class DonutProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._idle.discard(self)
         self._is_lost = True
+        self.scope = None  # type: ignore[assignment]  # it knows this connection
         on_lost, self._on_lost = self._on_lost, None
         cycle: RequestResponseCycle | None = self.cycle
         if on_lost is not None:
