@@ -127,6 +127,11 @@ def _upstream(source: Source, replica: ModelReplica, transport: Transport) -> Up
     spoken = [dialect for dialect in replica.dialects if dialect in paths]
     targets = {dialect: kind.target(base_path, paths, dialect, replica.upstream_model).encode() for dialect in spoken}
     stream_target = kind.stream_target
+    answer_headers = [
+        (b"x-donut-model", header_text(replica.logical_model_id)),
+        (b"x-donut-replica", header_text(replica.id)),
+        (b"x-donut-tier", replica.tier.value.encode()),
+    ]
     return Upstream(
         replica=replica,
         kind=kind,
@@ -141,11 +146,8 @@ def _upstream(source: Source, replica: ModelReplica, transport: Transport) -> Up
         on_disconnect=reach.on_disconnect,
         drain_s=reach.drain_s,
         drain_max_concurrent=reach.drain_max_concurrent,
-        answer_headers=[
-            (b"x-donut-model", header_text(replica.logical_model_id)),
-            (b"x-donut-replica", header_text(replica.id)),
-            (b"x-donut-tier", replica.tier.value.encode()),
-        ],
+        answer_headers=answer_headers,
+        answer_lines=b"".join(b"%b: %b\r\n" % header for header in answer_headers),
     )
 
 

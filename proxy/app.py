@@ -12,7 +12,7 @@ from providers.dialects import Dialect, ErrorReply
 from providers.transport.port import Headers
 from proxy.auth import presented_keys
 from proxy.caller import Caller, request_id_in
-from proxy.downstream import CLIENT, CONNECTION, Connection, Downstream, Exchanging, Message, Receive, Scope, Send
+from proxy.downstream import CLIENT, CONNECTION, Connection, Downstream, Message, Receive, Scope, Send
 from proxy.exchange import Exchange
 from proxy.gateway import Gateway
 from proxy.guard import is_allowed_host, is_allowed_origin
@@ -54,21 +54,21 @@ class App:
                 return
         else:
             connection.expect_again(caller, headers, self._begin_again)
-        await self._exchange(caller, connection, decision_id, send).run(receive, caller.length_in(headers))
+        await self._exchange(caller, Downstream(connection, send), decision_id).run(receive, caller.length_in(headers))
 
-    def _begin_again(self, caller: Caller, request: Exchanging) -> Coroutine[Any, Any, None] | None:
-        """See `proxy.repeated_head.Begin`."""
+    def _begin_again(self, caller: Caller, downstream: Downstream, receive: Receive) -> Coroutine[Any, Any, None] | None:
+        """See `proxy.downstream.Begin`."""
         gateway = self._gateway
         if caller.serving is not gateway.serving:
             return None
-        return self._exchange(caller, request.connection, gateway.next_id(), request.send).run(request.receive, None)
+        return self._exchange(caller, downstream, gateway.next_id()).run(receive, None)
 
-    def _exchange(self, caller: Caller, connection: Connection, decision_id: str, send: Send) -> Exchange:
+    def _exchange(self, caller: Caller, downstream: Downstream, decision_id: str) -> Exchange:
         gateway = self._gateway
         record = ExchangeRecord(
             decision_id, caller.request_id or decision_id, gateway.wall(), caller.dialect.name, "", client_key=caller.key
         )
-        return Exchange(gateway, caller, Downstream(connection, send), record)
+        return Exchange(gateway, caller, downstream, record)
 
     async def _admit(self, scope: Scope, headers: Headers, receive: Receive, send: Send, decision_id: str) -> Caller | None:
         """Who calls for an exchange; None when the request was none, and has its answer."""

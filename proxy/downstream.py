@@ -22,6 +22,30 @@ CLIENT = "donut.client"
 """Where in a page's scope `proxy.app` puts the name of the client's key; None when no key is needed."""
 
 
+class LinedHeaders(list[tuple[bytes, bytes]]):
+    """Headers as pairs, and behind them some that are lines already, as `own_lines` makes them: ready to be sent."""
+
+    __slots__ = ("lines",)
+
+    def __init__(self, headers: Headers, lines: bytes) -> None:
+        super().__init__(headers)
+        self.lines = lines
+
+
+def own_lines(request_id: str, decision_id: str, attempts: int, use_case: str, of_upstream: bytes) -> bytes:
+    """donut's headers on an answer; `of_upstream` are the lines that the replica decides. All of it visible ASCII."""
+    said = (request_id.encode(), decision_id.encode(), attempts, use_case.encode(), of_upstream)
+    return b"x-request-id: %b\r\nx-donut-decision: %b\r\nx-donut-attempts: %d\r\nx-donut-use-case: %b\r\n%b" % said
+
+
+def as_pairs(headers: Headers) -> Headers:
+    """For whoever knows pairs only."""
+    if type(headers) is not LinedHeaders:
+        return headers
+    lines = (line.partition(b": ") for line in headers.lines.split(b"\r\n")[:-1])
+    return [*headers, *((name, value) for name, _, value in lines)]
+
+
 class Connection(Protocol):
     """What donut's server protocol offers beyond ASGI. No task per request waits for a disconnect: the connection calls."""
 
@@ -49,7 +73,8 @@ class Connection(Protocol):
     def reply(self, status: int, headers: Headers, body: bytes) -> bool:
         """Write a whole answer at once, if the client takes it without waiting; False when it has to go through ASGI.
 
-        `headers` are complete but for content-length, and hold visible ASCII: the caller made them or a parser checked them.
+        `headers`, which may be `LinedHeaders`, are complete but for content-length, and hold visible ASCII: the caller made them or a
+        parser checked them.
         """
         ...
 
@@ -72,21 +97,6 @@ class Connection(Protocol):
     def abort(self) -> None:
         """Break the answer off: the client sees a connection that ended in the middle, which is the truth."""
         ...
-
-
-class Exchanging(Protocol):
-    """A request on its way to an exchange, outside ASGI."""
-
-    @property
-    def connection(self) -> Connection: ...
-
-    async def receive(self) -> Any: ...
-
-    async def send(self, message: Any) -> None: ...
-
-
-Begin = Callable[[Caller, Exchanging], Coroutine[Any, Any, None] | None]
-"""Makes the exchange of a request that `caller` sends again; None where it has to be let in anew."""
 
 
 class Downstream:
@@ -120,7 +130,7 @@ class Downstream:
         self.status = status
         self.bytes_out += len(piece)
         if not self.connection.begin_stream(status, headers, piece):
-            await self._send({"type": "http.response.start", "status": status, "headers": headers})
+            await self._send({"type": "http.response.start", "status": status, "headers": as_pairs(headers)})
             if piece:
                 await self._send({"type": "http.response.body", "body": piece, "more_body": True})
 
@@ -162,6 +172,10 @@ class Downstream:
             return
         self.status = status
         self.bytes_out += len(body)
-        headers = [*headers, (b"content-length", b"%d" % len(body))]
+        headers = [*as_pairs(headers), (b"content-length", b"%d" % len(body))]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
+
+
+Begin = Callable[[Caller, Downstream, Receive], Coroutine[Any, Any, None] | None]
+"""Makes the exchange of a request that `caller` sends again; None where it has to be let in anew."""

@@ -25,7 +25,7 @@ from proxy.body import BodyError, ClientDisconnectedError, plain_body, read_body
 from proxy.caller import Caller
 from proxy.checkpoints import checkpoint_key
 from proxy.demand import demand_for, remember
-from proxy.downstream import Downstream, Receive
+from proxy.downstream import Downstream, LinedHeaders, Receive, own_lines
 from proxy.gateway import Gateway
 from proxy.harness import HARNESSES
 from proxy.harnesses._manners import retry_headers
@@ -278,7 +278,13 @@ class Exchange:
         self._attempt.committed(is_stream=self.record.stream)
         if self._silence is not None:
             self._silence.watch()
-        return self._beside_own(to_client(answer.headers) if self._translation is None else self._translation.headers)
+        told = to_client(answer.headers) if self._translation is None else self._translation.headers
+        record, upstream = self.record, self._upstream
+        if self._is_debug or self._serving.tells_limits or record.use_case is None or upstream is None:
+            return self._beside_own(told)
+        # `_own_headers`, in one piece.
+        lines = own_lines(record.request_id, record.id, len(record.attempts), record.use_case, upstream.answer_lines)
+        return LinedHeaders(told, lines)
 
     # Silence
 

@@ -13,7 +13,7 @@ from typing import Any
 from providers.dialects import EVENT_STREAM, Ask, Dialect, ErrorReply, StreamScanner
 from providers.sse import looks_like_sse, may_become_sse
 from providers.transport.port import Answer, Headers, TransportError
-from proxy.downstream import Downstream
+from proxy.downstream import Downstream, LinedHeaders
 from proxy.redact import without_secrets
 from proxy.serving import Limits
 from routing.facts import Failure, FailureKind
@@ -206,7 +206,8 @@ class Relay:
         headers, content_type = self._on_commit(answer), self._ask.stream_type
         if content_type is EVENT_STREAM:
             return headers
-        return [(name, content_type if name.lower() == b"content-type" else value) for name, value in headers]
+        told = [(name, content_type if name.lower() == b"content-type" else value) for name, value in headers]
+        return LinedHeaders(told, headers.lines) if type(headers) is LinedHeaders else told
 
     # An answer in one piece
 

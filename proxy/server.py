@@ -21,7 +21,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from providers.transport.outbox import BatchedTransport, outbox_of
 from providers.transport.port import Headers
 from proxy.caller import Caller
-from proxy.downstream import CONNECTION, Begin
+from proxy.downstream import CONNECTION, Begin, Downstream, LinedHeaders
 from proxy.idle import idle_connections
 from proxy.repeated_head import LENGTH_DIGITS, RepeatedHead, repeated_head
 
@@ -116,11 +116,12 @@ class DonutProtocol(HttpToolsProtocol):
     def _begin(self, head: RepeatedHead, body: bytes) -> bool:
         """Start the exchange of a request that is whole; False where it has to be let in anew."""
         request = _WholeRequest(self, body)
-        exchange = head.begin(head.caller, request)
+        exchange = head.begin(head.caller, request, request.receive)  # type: ignore[arg-type]  # uvicorn's types of messages
         if exchange is None:
             return False
         self.cycle = request
-        task = self.loop.create_task(exchange)
+        # Not by the loop's `create_task`: a task without a name makes itself one, which takes as long as the rest of it.
+        task = asyncio.Task(exchange, loop=self.loop, name="exchange")
         self.tasks.add(task)
         task.add_done_callback(request.ended)
         return True
@@ -161,9 +162,18 @@ class DonutProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._idle.discard(self)
         self._is_lost = True
+        self.scope = None  # type: ignore[assignment]  # it knows this connection
         on_lost, self._on_lost = self._on_lost, None
+        cycle: RequestResponseCycle | None = self.cycle
         if on_lost is not None:
             on_lost()
+        elif cycle is not None and cycle.response_complete:
+            self.forget(cycle)
+
+    def forget(self, request: RequestResponseCycle) -> None:
+        """It is over. A connection and its last request know each other: once it is lost, both would stay until the next collection."""
+        if self._is_lost and self.cycle is request:
+            self.cycle = None  # type: ignore[assignment]
 
     def take_body(self) -> bytes | None:
         cycle = self.cycle
@@ -235,7 +245,8 @@ class DonutProtocol(HttpToolsProtocol):
         count = len(fields)
         # One format for all lines: a format per line costs four times as much.
         lines = LINES[count] if count < len(LINES) else b"%b: %b\r\n" * count
-        return STATUS_LINE[status] + lines % tuple(chain.from_iterable(fields))
+        head = STATUS_LINE[status] + lines % tuple(chain.from_iterable(fields))
+        return head + headers.lines if type(headers) is LinedHeaders else head
 
     def write_piece(self, data: bytes) -> bool:
         cycle = self.cycle
@@ -297,9 +308,9 @@ class _Unawaited:
         pass
 
 
-class _WholeRequest(RequestResponseCycle):
-    """uvicorn's state of a request and its answer, for one that has arrived whole under a known head. What all of these have in common is
-    the class's: making one costs a tenth of uvicorn's."""
+class _WholeRequest(Downstream, RequestResponseCycle):
+    """uvicorn's state of a request and its answer, for one that has arrived whole under a known head, and the exchange's downstream in one.
+    What all of these have in common is the class's: making one costs a tenth of uvicorn's."""
 
     scope = {"method": "POST"}  # type: ignore[typeddict-item]  # noqa: RUF012 - uvicorn asks a scope for this alone, and changes nothing
     access_log = False
@@ -310,8 +321,10 @@ class _WholeRequest(RequestResponseCycle):
     message_event = _Unawaited()  # type: ignore[assignment]
 
     def __init__(self, connection: DonutProtocol, body: bytes) -> None:
-        self.connection = connection
+        self.connection: DonutProtocol = connection
         self.body = body  # type: ignore[assignment]
+
+    _send = RequestResponseCycle.send  # type: ignore[assignment]
 
     # For uvicorn's `send`, when the client is slow or has sent its next request already.
 
@@ -343,7 +356,7 @@ class _WholeRequest(RequestResponseCycle):
         if not self.response_complete and not self.disconnected:
             connection.logger.error("The exchange ended without completing its answer.")
             connection.transport.close()
-        del self.connection  # which knows this request: a cycle that would stay until the next collection
+        connection.forget(self)
 
 
 def raise_open_files_limit() -> int:

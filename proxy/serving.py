@@ -54,6 +54,8 @@ class Upstream:
     drain_max_concurrent: int = 4
     answer_headers: Headers = field(default_factory=list)
     """`x-donut-model`, `-replica`, `-tier`: the part of donut's answer headers that the replica decides."""
+    answer_lines: bytes = b""
+    """The same as lines of a head."""
     absent: dict[str, float] = field(default_factory=dict)
     """Dialects whose endpoint was not there → when it is looked for again, on the gateway's clock."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +16,7 @@ import pytest
 from providers.dialects.chat import DIALECT
 from providers.transport.port import Headers
 from proxy.caller import Caller
-from proxy.downstream import Exchanging
+from proxy.downstream import Downstream, Receive
 from proxy.repeated_head import RepeatedHead, repeated_head
 from proxy.server import HELD_BYTES, DonutProtocol, _WholeRequest
 from tests.serving import Donut, config_for
@@ -214,7 +216,7 @@ async def test_an_exchange_that_says_nothing_ends_the_connection(tmp_path: Path,
     async def nothing() -> None:
         pass
 
-    def begin(caller: Caller, request: Exchanging) -> Coroutine[Any, Any, None]:
+    def begin(caller: Caller, downstream: Downstream, receive: Receive) -> Coroutine[Any, Any, None]:
         return nothing()
 
     async with known(tmp_path) as it:
@@ -224,6 +226,18 @@ async def test_an_exchange_that_says_nothing_ends_the_connection(tmp_path: Path,
         it.client.send(BODY)
         assert await it.client.is_closed()
     assert "without completing its answer" in caplog.text
+
+
+async def test_a_connection_that_is_lost_leaves_nothing_behind(tmp_path: Path) -> None:
+    async with known(tmp_path) as it:
+        gone = weakref.ref(it.connection)
+        gc.collect()
+        gc.disable()
+        try:
+            it.client.close()
+            await eventually(lambda: gone() is None)
+        finally:
+            gc.enable()
 
 
 # What is remembered
@@ -240,7 +254,7 @@ def learned(
     if headers is None:
         headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(b":") for line in lines)]
     caller = Caller(("POST", "/x", b""), headers, NoServing(), DIALECT, in_path=None, key=None)  # type: ignore[arg-type]
-    return repeated_head(raw, b"/x", headers, caller, lambda caller, request: None)
+    return repeated_head(raw, b"/x", headers, caller, lambda caller, downstream, receive: None)
 
 
 def test_a_head_is_split_around_its_length() -> None:
