@@ -45,11 +45,32 @@ def set_members(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any])
     Every occurrence of a repeated key is changed: parsers differ on which one counts, and the upstream must not see a name that
     donut did not choose.
     """
-    has_escapes = has_escaped_names(body)
-    if len(changes) == 1 and not has_escapes:
+    if len(changes) == 1:
         ((name, new),) = changes.items()
-        if name in parsed:
-            return _with_one(body, parsed, name, orjson.dumps(new))
+        return set_member(body, parsed, name, new)
+    return _with_all(body, parsed, changes)
+
+
+def set_member(body: bytes, parsed: dict[str, Any], key: str, new: Any) -> bytes:
+    """The same for one, nearly always the model's name."""
+    if key not in parsed or has_escaped_names(body):
+        return _with_all(body, parsed, {key: new})
+    quoted, value = b'"%b"' % key.encode(), orjson.dumps(new)
+    # Searching backwards is three times as fast as forwards in CPython, and most bodies begin with the model.
+    last = body.rfind(quoted)
+    first = body.find(quoted)
+    # The key is there and spelled without escapes: if its name stands in one place only, nobody need be asked whether that is it.
+    short = _SHORT_VALUE.match(body, last + len(quoted)) if first == last else None
+    if short is not None:
+        start, end = short.span(1)
+        view = memoryview(body)  # a view's slices are no copies
+        return b"".join((view[:start], value, view[end:]))
+    spans = _values_at(body, quoted, first, last)
+    return _edited(body, [(start, end, value) for start, end in spans]) if spans else orjson.dumps({**parsed, key: new})
+
+
+def _with_all(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any]) -> bytes:
+    has_escapes = has_escaped_names(body)
     edits: list[tuple[int, int, bytes]] = []
     added: list[bytes] = []
     for key, value in changes.items():
@@ -69,23 +90,6 @@ def set_members(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any])
 def has_escaped_names(body: bytes) -> bool:
     """May a name stand in `body` with one of its letters escaped?"""
     return body.find(b"\\") >= 0 and body.rfind(b"\\u00") >= 0 and _ESCAPED_NAME.search(body) is not None
-
-
-def _with_one(body: bytes, parsed: dict[str, Any], key: str, value: bytes) -> bytes:
-    """`body` with another `value` of `key`, which is there and spelled without escapes: nearly always the name of the model.
-
-    So if that key's name stands in one place only, nobody need be asked whether that is it.
-    """
-    quoted = b'"%b"' % key.encode()
-    # Searching backwards is three times as fast as forwards in CPython, and most bodies begin with the model.
-    last = body.rfind(quoted)
-    first = body.find(quoted)
-    short = _SHORT_VALUE.match(body, last + len(quoted)) if first == last else None
-    if short is not None:
-        view = memoryview(body)  # a view's slices are no copies
-        return b"".join((view[: short.start(1)], value, view[short.end(1) :]))
-    spans = _values_at(body, quoted, first, last)
-    return _edited(body, [(start, end, value) for start, end in spans]) if spans else orjson.dumps({**parsed, key: orjson.Fragment(value)})
 
 
 def _edited(body: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:

@@ -29,7 +29,7 @@ _TOKENS, _KEYS = Demand._fields.index("input_tokens_estimated"), Demand._fields.
 
 
 class Wish(NamedTuple):
-    """A demand without its size and its conversation: what stands before, between and behind those two."""
+    """A demand without its `input_tokens_estimated` and its `affinity_keys`: what stands before, between and behind those two."""
 
     is_named: bool
     """Does the client name a model or a replica? Then it is asked whatever the policies say, and nothing is classified for it."""
@@ -38,9 +38,6 @@ class Wish(NamedTuple):
     before: tuple[Any, ...]
     between: tuple[Any, ...]
     behind: tuple[Any, ...]
-
-    def demand(self, input_tokens_estimated: int, affinity_keys: tuple[str, ...]) -> Demand:
-        return Demand._make((*self.before, input_tokens_estimated, *self.between, affinity_keys, *self.behind))
 
 
 class Asker:

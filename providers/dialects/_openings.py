@@ -43,9 +43,10 @@ def chat_opening(data: dict[str, Any]) -> Opening:
         system.append(standing)
     messages = data.get("messages")
     for message in messages[:MESSAGES_LOOKED_AT] if isinstance(messages, list) else ():
-        if not isinstance(message, dict):
-            continue
-        role = message.get("role")
+        try:
+            role = message.get("role")
+        except AttributeError:
+            continue  # no object
         if role == "assistant":
             answer = _answer(message)
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import repeat
 from typing import Any
 
 from providers.codecs.chat import CODEC
@@ -11,11 +12,14 @@ from providers.dialects._agent_hints import HINTS, without_hints
 from providers.dialects._openings import chat_opening
 from providers.dialects._reasoning import is_sealed, without_sealed
 from providers.dialects.excerpts import chat_excerpt
-from providers.splice import set_members
+from providers.splice import set_member, set_members
 from routing.calibration import tokens_from_bytes
 
 IMAGE_TOKENS = 1000
 """A guess that fits a full-size picture at OpenAI and Anthropic; what counts is not to count its base64 as text."""
+
+
+_CONTENTS, _ROLES = repeat("content"), repeat("role")
 
 
 def read(data: dict[str, Any], size: int) -> Ask:
@@ -43,17 +47,21 @@ def read(data: dict[str, Any], size: int) -> Ask:
 
 
 def _look_at(messages: list[Any]) -> tuple[int, int, bool]:
-    """How many pictures the messages carry, how many bytes of the body they fill, and whether there is sealed reasoning."""
+    """How many pictures the messages carry, how many bytes of the body they fill, and whether there is sealed reasoning.
+
+    A long conversation has two hundred messages, most of which are plain text: which ones are not, C finds out.
+    """
     count = size = 0
+    contents = [*map(dict.get, messages, _CONTENTS)]
+    if list in map(type, contents):
+        for content in contents:
+            if isinstance(content, list):
+                images, length = _pictures_in(content)
+                count += images
+                size += length
     has_seals = False
-    for message in messages:
-        content = message.get("content")
-        if isinstance(content, list):
-            images, length = _pictures_in(content)
-            count += images
-            size += length
-        if message.get("role") == "assistant" and not has_seals:
-            has_seals = is_sealed(message)
+    if "assistant" in map(dict.get, messages, _ROLES):
+        has_seals = any(is_sealed(message) for message in messages if message.get("role") == "assistant")
     return count, size, has_seals
 
 
@@ -79,9 +87,10 @@ def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) ->
     changes."""
     if not HINTS.isdisjoint(data):
         body, data = without_hints(body, data)
-    changes: dict[str, Any] = {}
-    if ask.model != upstream_model or _openai.may_name_another(body):
-        changes["model"] = upstream_model
+    is_named = ask.model == upstream_model and not _openai.may_name_another(body)
+    if not (ask.strip_usage or ask.drop_sealed or ask.defaults):
+        return body if is_named else set_member(body, data, "model", upstream_model)
+    changes: dict[str, Any] = {} if is_named else {"model": upstream_model}
     if ask.strip_usage:
         options = data.get("stream_options")
         changes["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
@@ -108,19 +117,16 @@ _PLAIN = frozenset({"role", "content"})
 
 def _text_size(data: dict[str, Any]) -> int:
     size = 0
-    choices = data.get("choices")
-    for choice in choices if isinstance(choices, list) else ():
-        message = choice.get("message") if isinstance(choice, dict) else None
-        if isinstance(message, dict):
+    try:
+        for choice in data["choices"]:
+            message = choice["message"]
             text = message.get("content")
-            if isinstance(text, str):
-                size += len(text)
-                others = message.keys() - _PLAIN
-            else:
-                others = message.keys() - _ROLE
-            for key in others:
-                if value := message[key]:
-                    size += len(str(value))
+            size += len(text) if isinstance(text, str) else 0
+            for key in message.keys() - (_PLAIN if isinstance(text, str) else _ROLE):
+                if message[key]:
+                    size += len(str(message[key]))
+    except (KeyError, TypeError, AttributeError):
+        pass  # no answer, or an odd one: what of it was understood counts
     return size
 
 
