@@ -35,20 +35,22 @@ class BudgetSpent(NamedTuple):
 class RetryWindow:
     """First attempts and retries of the last ten seconds, in slots of one second. Belief, so it outlives a reload of the limits."""
 
-    __slots__ = ("_firsts", "_retries", "_second", "firsts", "retries")
+    __slots__ = ("_earlier", "_firsts", "_next_s", "_retries", "_second", "firsts", "retries")
 
     def __init__(self) -> None:
         self._firsts = [0] * WINDOW_S
         self._retries = [0] * WINDOW_S
         self._second = 0
+        self._next_s = 1.0
+        """When the next second begins."""
+        self._earlier = 0
+        """Of `firsts`, those before this second."""
         self.firsts = 0
         self.retries = 0
 
     def count_first(self, now_s: float) -> None:
-        second = int(now_s)
-        if second != self._second:
-            self._advance(second)
-        self._firsts[second % WINDOW_S] += 1
+        if now_s >= self._next_s:
+            self._advance(int(now_s))
         self.firsts += 1
 
     def count_retry(self, now_s: float) -> None:
@@ -72,9 +74,12 @@ class RetryWindow:
 
     def _advance(self, second: int) -> None:
         """Empty the slots of the seconds that went by. A clock that stands still or goes back empties none."""
+        if second <= self._second:
+            return
+        self._firsts[self._second % WINDOW_S] = self.firsts - self._earlier
         for passed in range(max(self._second + 1, second - WINDOW_S + 1), second + 1):
             slot = passed % WINDOW_S
             self.firsts -= self._firsts[slot]
             self.retries -= self._retries[slot]
             self._firsts[slot] = self._retries[slot] = 0
-        self._second = max(self._second, second)
+        self._second, self._next_s, self._earlier = second, second + 1.0, self.firsts
