@@ -28,8 +28,8 @@ _WAKE_ROWS = 500
 _BATCH_ROWS = 2000
 """Rows per transaction. Only a writer that fell behind sees so many, and large batches are how it catches up."""
 _SLICE_ROWS = 128
-"""Rows that are announced at a stretch: about 2 ms. Slices of 32, rows built in slices too and commits of 128 rows halved the longest delays
-(p99 17 ms → 8 at 6,000 requests per second), and made every request 10 to 15 µs dearer."""
+"""Rows that are announced at a stretch: about 2 ms. Slices of 32, rows built in slices too and commits of 128 rows halved the longest
+delays (p99 17 ms → 8 at 6,000 requests per second), and made every request 10 to 15 µs dearer."""
 _SLICES_MOST = 4
 """Of what waits: when more comes in than slices of that size can take, they grow."""
 _BREATH_S = 0.004
