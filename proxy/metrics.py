@@ -45,6 +45,7 @@ class _Histogram(Histogram):
 class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self._children: dict[tuple[Counter, tuple[str, ...]], Counter] = {}
         self._exchanges = self._counter("donut_exchanges", "Client requests, by how they ended.", "dialect", "status", "tier")
         self._attempts = self._counter("donut_attempts", "Tries on replicas, by how they ended.", "replica", "status", "failure")
         self._decisions = self._counter(
@@ -72,24 +73,24 @@ class Metrics:
             for attempt in record.attempts:
                 attempts[attempt.replica_id].append(attempt)
             for attempt in record.attempts[:-1]:
-                self._failovers.labels(attempt.replica_id, attempt.failure_kind or "none").inc()
+                self._add(self._failovers, 1, attempt.replica_id, attempt.failure_kind or "none")
         for replica_id, tried in attempts.items():
             self._count_attempts(replica_id, tried)
 
     def _count_exchanges(self, ended: Ended, times: int) -> None:
         dialect, status, tier, use_case, role, refused, spilled_from = ended
         tier = tier or "none"
-        self._exchanges.labels(dialect, status, tier).inc(times)
+        self._add(self._exchanges, times, dialect, status, tier)
         if refused is not None:
-            self._refusals.labels(refused).inc(times)
+            self._add(self._refusals, times, refused)
         elif role is not None:
-            self._decisions.labels(tier, use_case or "none", role).inc(times)
+            self._add(self._decisions, times, tier, use_case or "none", role)
         if spilled_from is not None:
-            self._spillovers.labels(spilled_from, tier).inc(times)
+            self._add(self._spillovers, times, spilled_from, tier)
 
     def _count_attempts(self, replica_id: str, attempts: Sequence[AttemptRecord]) -> None:
         for (status, failure), times in Tally([(each.status._value_, each.failure_kind) for each in attempts]).items():
-            self._attempts.labels(replica_id, status, failure or "none").inc(times)
+            self._add(self._attempts, times, replica_id, status, failure or "none")
         if ttfts := [each.ttft_s for each in attempts if each.ttft_s is not None]:
             self._ttft.labels(replica_id).observe_all(ttfts)
         used = [each for each in attempts if each.usage is not None]
@@ -98,14 +99,21 @@ class Metrics:
         self._count_tokens(replica_id, "estimated", [usage for usage in usages if not usage.reported])
         costs = [each.cost_usd for each in used if each.cost_usd is not None]
         if costs:
-            self._cost.labels(replica_id).inc(sum(costs))
+            self._add(self._cost, sum(costs), replica_id)
         if len(costs) < len(used):
-            self._unpriced.labels(replica_id).inc(len(used) - len(costs))
+            self._add(self._unpriced, len(used) - len(costs), replica_id)
 
     def _count_tokens(self, replica_id: str, source: str, usages: Iterable[Usage]) -> None:
         for type_, tokens in zip(TOKEN_TYPES, map(sum, zip(*usages, strict=True)), strict=False):
             if tokens:
-                self._tokens.labels(replica_id, type_, source).inc(tokens)
+                self._add(self._tokens, tokens, replica_id, type_, source)
+
+    def _add(self, counter: Counter, amount: float, *labels: str) -> None:
+        """To a counter's child. The counter itself takes long to find it: it makes texts of the labels, and takes a lock."""
+        child = self._children.get((counter, labels))
+        if child is None:
+            child = self._children[counter, labels] = counter.labels(*labels)
+        child.inc(amount)
 
     def watch(self, gateway: Gateway, journal: Callable[[], QueueState]) -> None:
         """Show the present state of the process too, asked whenever somebody scrapes."""

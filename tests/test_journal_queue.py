@@ -95,6 +95,24 @@ async def test_log_lines_do_not_wait_for_a_store_that_is_locked(tmp_path: Path) 
     assert seen == ids(tmp_path / "j.db")
 
 
+async def test_a_crowd_is_announced_in_slices_between_which_others_have_their_turn(tmp_path: Path) -> None:
+    store = await opened(tmp_path / "j.db")
+    slices: list[list[str]] = []
+    queue = JournalQueue(store, log_s=0.01, on_batch=lambda records: slices.append([record.id for record in records]))
+    await queue.start()
+    for n in range(1000):
+        queue.put(exchange(n))
+    assert not slices
+    await until(lambda: sum(map(len, slices)) == 1000)
+    assert max(map(len, slices)) <= 1000 // 4
+    assert [id_ for some in slices for id_ in some] == [f"d{n:06d}" for n in range(1000)]
+    queue.put(exchange(1000))
+    await queue.aclose(5)
+    await store.close()
+    assert slices[-1] == ["d001000"]
+    assert len(ids(tmp_path / "j.db")) == 1001
+
+
 async def test_an_on_batch_that_breaks_does_not_break_the_journal(tmp_path: Path) -> None:
     store = await opened(tmp_path / "j.db")
 

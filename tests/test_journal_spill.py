@@ -64,6 +64,14 @@ def test_a_full_disk_keeps_what_fits(tmp_path: Path) -> None:
         assert [record.id for record in read_spill(file)] == [f"d{n:06d}" for n in range(count)]
 
 
+def test_a_line_with_a_field_that_no_record_has_is_skipped(tmp_path: Path) -> None:
+    file, _ = write_spill(tmp_path / "j.db", [exchange(1), refused(2)])
+    file.write_bytes(file.read_bytes().replace(b'"harness"', b'"harnass"', 1))
+    with capture_logs() as logs:
+        assert list(read_spill(file)) == [refused(2)]
+    assert [line["why"] for line in logs] == ["harnass is no field of ExchangeRecord"]
+
+
 def test_no_folder_no_spill(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_spill(tmp_path / "gone" / "j.db", [exchange()])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from routing.explain import CANDIDATES_KEPT, REJECTS_KEPT, as_record, because, in_words, told
+from routing.explain import CANDIDATES_KEPT, PARTED_FROM, REJECTS_KEPT, as_record, because, in_words, told
 from routing.facts import FailureKind
 from routing.types import (
     CallRole,
@@ -123,6 +123,18 @@ def test_what_is_as_usual_is_left_out_and_told_all_the_same() -> None:
         assert record[name] == value
     assert kept["demand"].keys() < record["demand"].keys()
     assert [each["factors"]["affinity"] for each in record["candidates"]] == [0.0, 0.0]
+
+
+def test_every_candidate_is_told_with_every_factor_however_many_there_are() -> None:
+    for count in (1, 2, 3, PARTED_FROM - 1, PARTED_FROM, PARTED_FROM + 1):
+        decision = dispatch(decide(*[replica(f"p{i}/x", is_local=i == 0) for i in range(count)]))
+        record = told(orjson.loads(orjson.dumps(as_record(decision))))
+        assert len(record["candidates"]) == count
+        for candidate in record["candidates"]:
+            position = decision.evidence.candidates.index(candidate["replica_id"])
+            expected = {name: round(column[position], 4) for name, column in decision.evidence.factors.items()}
+            assert candidate["factors"] == expected
+            assert candidate["score"] == round(decision.evidence.scores[position], 4)
 
 
 def test_of_very_many_the_best_are_kept_and_the_others_counted() -> None:

@@ -110,12 +110,23 @@ class ExchangeRecord:
     idempotency_key: str | None = None
     """The digest of the client's key."""
 
-    def __init__(self, id: str, request_id: str, started_at: float, dialect: str, requested_model: str, **others: Any) -> None:
+    def __init__(
+        self,
+        id: str,
+        request_id: str,
+        started_at: float,
+        dialect: str,
+        requested_model: str,
+        *,
+        client_key: str | None = None,
+        **others: Any,
+    ) -> None:
         self.id = id
         self.request_id = request_id
         self.started_at = started_at
         self.dialect = dialect
         self.requested_model = requested_model
+        self.client_key = client_key
         self.attempts = []
         if others:
             _set(self, others)

@@ -11,7 +11,7 @@ import contextlib
 import os
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,6 @@ _BUSY_MS = 250
 _WAL_LIMIT_BYTES = 64 * 1024 * 1024
 _PAGE_BYTES = 8192
 """Of a new file. A row with its decision is 2 KB: of SQLite's 4,096 a quarter would stay empty, and a commit cost half as much again."""
-_SLICE_ROWS = 64
-"""Exchanges whose rows are built at a stretch: a third of a millisecond of the event loop."""
-_SLICES_MOST = 8
-"""Of a batch. A large one is that of a writer that fell behind, and must not rest long."""
-_BREATH_S = 0.002
-"""Between two slices: those who wait have their turn."""
 _VACUUM_PAGES = 500
 """At most 4 MB per call: about 20 ms under the write lock."""
 _VACUUM_SHARE = 4
@@ -47,6 +41,8 @@ _INSERT_ATTEMPT = rows.insert_statement("attempts", rows.ATTEMPT_COLUMNS)
 
 # What binding a value raises; an unsupported type is an InterfaceError in Python 3.11 and a ProgrammingError from 3.12 on.
 _NOT_BINDABLE = (UnicodeEncodeError, OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
+
+_Clean = Callable[[Iterable[rows.Row]], Iterable[rows.Row]]
 
 
 class SqliteStore(Answers):
@@ -74,15 +70,14 @@ class SqliteStore(Answers):
             raise
 
     async def write(self, batch: Sequence[ExchangeRecord]) -> None:
-        """See the port."""
-        exchanges, attempts = await _rows_of(batch)
+        """See the port. The rows are built in SQLite's thread while it inserts, not on the event loop."""
         with store_errors(self.path):
             try:
-                await self._insert(exchanges, attempts)
+                await self._insert(batch, iter)
             except _NOT_BINDABLE:
                 # A lone surrogate in a model name, a number beyond 64 bits: clients can send these. One such value must not
                 # hold up the batch for ever, so it is replaced and everything else is kept.
-                await self._insert(rows.storable(exchanges), rows.storable(attempts))
+                await self._insert(batch, rows.storable)
 
     async def find(self, statement: str, values: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
         return await self._reader.find(statement, values)
@@ -107,10 +102,10 @@ class SqliteStore(Answers):
                 with store_errors(self.path):
                     await connection.close()
 
-    async def _insert(self, exchanges: Iterable[rows.Row], attempts: Iterable[rows.Row]) -> None:
+    async def _insert(self, batch: Sequence[ExchangeRecord], clean: _Clean) -> None:
         async with self._transaction() as connection:
-            await connection.executemany(_INSERT_EXCHANGE, exchanges)
-            await connection.executemany(_INSERT_ATTEMPT, attempts)
+            await connection.executemany(_INSERT_EXCHANGE, clean(map(rows.exchange_row, batch)))
+            await connection.executemany(_INSERT_ATTEMPT, clean(rows.attempt_rows(batch)))
 
     @contextlib.asynccontextmanager
     async def _transaction(self) -> AsyncIterator[aiosqlite.Connection]:
@@ -136,21 +131,6 @@ class SqliteStore(Answers):
             if free * _VACUUM_SHARE > pages:
                 # As a script: this pragma frees one page per step, and sqlite3 makes a single step of what returns no columns.
                 await connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})")
-
-
-async def _rows_of(batch: Sequence[ExchangeRecord]) -> tuple[list[rows.Row], list[rows.Row]]:
-    """Exchanges and attempts, built on the event loop in slices. In SQLite's thread the same work took the interpreter lock for up to
-    5 ms at a time (the interpreter's switch interval) beside a busy loop."""
-    exchanges: list[rows.Row] = []
-    attempts: list[rows.Row] = []
-    slice_rows = max(_SLICE_ROWS, len(batch) // _SLICES_MOST)
-    for start in range(0, len(batch), slice_rows):
-        if start:
-            await asyncio.sleep(_BREATH_S)
-        some = batch[start : start + slice_rows]
-        exchanges += map(rows.exchange_row, some)
-        attempts += rows.attempt_rows(some)
-    return exchanges, attempts
 
 
 async def _prepare(connection: aiosqlite.Connection, donut_version: str) -> None:
