@@ -54,12 +54,14 @@ class DonutProtocol(HttpToolsProtocol):
 
     _known: RepeatedHead | None = None
     """What this client has said twice."""
+    _known_of: Caller | None = None
+    """Whose head was last looked at for that: once is enough, also where it is none that can be known."""
     _expected: RepeatedHead | None = None
     """The same, while nothing is under way and the parser stands between two messages."""
     _is_between_messages = True
     """Is the parser?"""
     _raw = b""
-    """How the message began that was parsed last; there may be more than its head."""
+    """What may be the head of the message that was parsed last; the parser knows better."""
     _held: list[bytes] | None = None
     """A known head and a part of its body, which the parser has not seen."""
     _held_for: RepeatedHead | None = None
@@ -129,7 +131,7 @@ class DonutProtocol(HttpToolsProtocol):
     def _parse(self, data: bytes) -> None:
         """uvicorn's way."""
         if self._is_between_messages:
-            self._raw = data[:HEAD_BYTES]
+            self._raw = data[: data.find(b"\r\n\r\n", 0, HEAD_BYTES) + 4]
             self._is_between_messages = False
         super().data_received(data)
 
@@ -154,8 +156,10 @@ class DonutProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def expect_again(self, caller: Caller, headers: Headers, begin: Begin) -> None:
-        if headers is self.headers and (self._known is None or self._known.caller is not caller):
+        if self._known_of is not caller and headers is self.headers:
+            self._known_of = caller
             self._known = repeated_head(self._raw, self.url, headers, caller, begin)
+            self._raw = b""
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._parse_what_is_held()
