@@ -22,6 +22,7 @@ from providers.transport.outbox import BatchedTransport, outbox_of
 from providers.transport.port import Headers
 from proxy.caller import Caller
 from proxy.downstream import CONNECTION, Begin, Downstream, LinedHeaders
+from proxy.exchange_runner import ExchangeRunner
 from proxy.idle import idle_connections
 from proxy.repeated_head import LENGTH_DIGITS, RepeatedHead, repeated_head
 
@@ -73,6 +74,7 @@ class DonutProtocol(HttpToolsProtocol):
         super().connection_made(BatchedTransport(transport, outbox_of(self.loop)))
         self._idle = idle_connections(self.loop)
         self._idle.add(self)
+        self._runner = ExchangeRunner(self.loop)
         # uvloop does this by itself; asyncio does not for sockets that do not name their protocol, and socket.create_server's do not.
         # Without it Nagle and delayed acknowledgements hold the second piece of an answer back for 40 ms.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -122,10 +124,7 @@ class DonutProtocol(HttpToolsProtocol):
         if exchange is None:
             return False
         self.cycle = request
-        # Not by the loop's `create_task`: a task without a name makes itself one, which takes as long as the rest of it.
-        task = asyncio.Task(exchange, loop=self.loop, name="exchange")
-        self.tasks.add(task)
-        task.add_done_callback(request.ended)
+        self.tasks.add(self._runner.run(exchange, request.ended))
         return True
 
     def _parse(self, data: bytes) -> None:
@@ -166,6 +165,7 @@ class DonutProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._idle.discard(self)
         self._is_lost = True
+        self._runner.end()
         self.scope = None  # type: ignore[assignment]  # it knows this connection
         on_lost, self._on_lost = self._on_lost, None
         cycle: RequestResponseCycle | None = self.cycle
