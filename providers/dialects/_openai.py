@@ -58,21 +58,38 @@ def read_model(data: dict[str, Any]) -> str:
     return model
 
 
-def read_messages(data: dict[str, Any]) -> list[Any]:
-    messages = data.get("messages")
-    if not isinstance(messages, list):
-        messages = require(data, "messages", list, "a non-empty array of messages")
+def read_talk(data: dict[str, Any]) -> tuple[str, list[dict[str, Any]], bool]:
+    """Model, messages, and whether the answer is to be streamed: of a chat, and of Anthropic's messages. Raises BadRequestError.
+
+    One look tells that all is as it should be; where it is not, each is read by itself and says what is wrong.
+    """
+    model, messages, stream = data.get("model"), data.get("messages"), data.get("stream", False)
+    if (
+        model
+        and messages
+        and isinstance(model, str)
+        and isinstance(messages, list)
+        and isinstance(stream, bool)
+        and set(map(type, messages)) == {dict}
+        and _OTHER_CAPITALS.isdisjoint(data)
+    ):
+        return model, messages, stream
+    return read_model(data), _read_messages(data), read_stream(data)
+
+
+def _read_messages(data: dict[str, Any]) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = require(data, "messages", list, "a non-empty array of messages")
     if not messages:
         raise BadRequestError("`messages` is empty: it must hold at least one message", "messages", "invalid_value")
+    check_objects(messages, "messages", "an object with role and content")
     return messages
 
 
 def check_objects(items: list[Any], name: str, hint: str) -> None:
-    """Raises BadRequestError unless every item of the member `name` is an object. By sorts first: a long conversation has one."""
-    if set(map(type, items)) == {dict}:
-        return
-    index = next(index for index, item in enumerate(items) if not isinstance(item, dict))
-    raise BadRequestError(f"`{name}[{index}]` must be {hint}", f"{name}[{index}]", "invalid_type")
+    """Raises BadRequestError unless every item of the member `name` is an object."""
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise BadRequestError(f"`{name}[{index}]` must be {hint}", f"{name}[{index}]", "invalid_type")
 
 
 def may_name_another(body: bytes) -> bool:
