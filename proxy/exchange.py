@@ -93,7 +93,7 @@ class Exchange:
 
         Raises nothing: when the server is stopping, its cancellation has done its work once the client knows.
         """
-        self._task = asyncio.current_task()
+        self._task = asyncio.current_task(self._downstream.connection.loop)  # without the loop Python 3.11 asks the kernel who it is
         self._gateway.in_flight += 1
         self._downstream.connection.watch(self._client_left)
         try:
