@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
