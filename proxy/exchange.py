@@ -111,7 +111,8 @@ class Exchange:
             await self._crashed(error)
         finally:
             self._downstream.connection.watch(None)
-            self._gateway.deadlines.stop(self._deadline)
+            if self._deadline:
+                self._gateway.deadlines.stop(self._deadline)
             if self._silence is not None:
                 self._end_silence()
             self._gateway.in_flight -= 1
@@ -274,6 +275,7 @@ class Exchange:
         """The first content byte goes out now: no other replica may answer, and the deadline has done its work."""
         assert self._attempt is not None
         self._gateway.deadlines.stop(self._deadline)
+        self._deadline = 0
         self._prompt = NO_PROMPT
         self._attempt.committed(is_stream=self.record.stream)
         if self._silence is not None:
