@@ -68,7 +68,8 @@ def rows_of(record: ExchangeRecord) -> Rows:
     size = _EXCHANGE_BYTES + _ATTEMPT_BYTES * len(tried) + len(record.summary)
     if decision is not None:
         size += len(decision)
-    return Rows(_exchange_row(record, decision), [_attempt_row(id_, attempt) for attempt in tried], size)
+    # Without the call of Python that a NamedTuple's own `__new__` is.
+    return tuple.__new__(Rows, (_exchange_row(record, decision), [_attempt_row(id_, attempt) for attempt in tried], size))
 
 
 def _exchange_row(record: ExchangeRecord, decision: str | None) -> Row:
