@@ -9,19 +9,17 @@ from typing import Any
 
 from proxy.journal.queries import attempt_dict, exchange_dict
 from proxy.journal.records import ExchangeRecord
-from proxy.journal.rows import ATTEMPT_COLUMNS, EXCHANGE_COLUMNS, attempt_rows, exchange_row
+from proxy.journal.rows import ATTEMPT_NAMES, EXCHANGE_NAMES, rows_of
 from routing.lifecycle import events_of, told
 
-_EXCHANGE_NAMES = tuple(name.strip() for name in EXCHANGE_COLUMNS.split(","))
-_ATTEMPT_NAMES = tuple(name.strip() for name in ATTEMPT_COLUMNS.split(","))
 _TOKENS = ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
 
 
 def as_journaled(record: ExchangeRecord) -> dict[str, Any]:
     """The record as the journal will give it back: through the same functions, so that the shapes can not drift apart."""
-    exchange = exchange_dict(dict(zip(_EXCHANGE_NAMES, exchange_row(record), strict=True)))
-    attempts = attempt_rows([record])
-    exchange["attempts"] = [attempt_dict(dict(zip(_ATTEMPT_NAMES, row, strict=True))) for row in attempts]
+    rows = rows_of(record)
+    exchange = exchange_dict(dict(zip(EXCHANGE_NAMES, rows.exchange, strict=True)))
+    exchange["attempts"] = [attempt_dict(dict(zip(ATTEMPT_NAMES, row, strict=True))) for row in rows.attempts]
     return exchange
 
 

@@ -9,9 +9,8 @@ calls of Python in 3.11.)
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import compress
-from operator import itemgetter, ne
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from routing.candidates import objective_for
@@ -29,6 +28,10 @@ from routing.types import (
     TargetKind,
     capability_names,
 )
+
+# Looking a member up in its enum takes ten times as long as a name of this module in Python 3.11.
+_PREFERRED = LocalPreference.PREFERRED
+_POLICY = TargetKind.POLICY
 
 STRENGTHS_SHOWN = 3
 NO_DIFFERENCE = 1e-9
@@ -200,7 +203,7 @@ def _demand(demand: Demand) -> dict[str, Any]:
         kept["policy"] = demand.policy
     if demand.capability_bits:
         kept["capabilities"] = capability_names(demand.capability_bits)
-    if demand.local_preference is not LocalPreference.PREFERRED:
+    if demand.local_preference is not _PREFERRED:
         kept["local_preference"] = demand.local_preference.value
     if demand.excluded_providers:
         kept["excluded_providers"] = sorted(demand.excluded_providers)
@@ -248,7 +251,7 @@ def _because(decision: Dispatch, seen: Seen, notes: Sequence[str]) -> list[str]:
     reasons = [f"{target.kind._value_} {target.id}: {target.because}"]
     if evidence.spilled_from is not None:
         reasons.append(_spilled(evidence, decision.replica.tier.value))
-    elif target.kind is TargetKind.POLICY and evidence.stage is not None:
+    elif target.kind is _POLICY and evidence.stage is not None:
         reasons.append(f"the policy's step {evidence.stage.kind.value} {evidence.stage.id}")
     if evidence.panic:
         reasons.append("every candidate is ejected; this one is the least bad")
@@ -289,31 +292,29 @@ def _strengths(evidence: Evidence, seen: Seen, index: int) -> list[str]:
     _, _, scores, factors, neutrals = seen
     demand, weights, count = evidence.demand, evidence.weights, len(scores)
     shares: list[tuple[float, str]] = []
-    for name in _differing(factors, count):
-        column = factors[name]
+    for name, column in _differing(factors, count):
         share = weights[name] * (column[index] - sum(column) / count)
         if share > NO_DIFFERENCE:
             shares.append((-share, name))
     if len(shares) > 1:
         shares.sort()
-    words = ", ".join([f"{name} {factors[name][index]:.2f}" for _, name in shares[:STRENGTHS_SHOWN]])
+    words = ", ".join([f"{name} {factors[name][index]:.2f}" for _, name in shares[:STRENGTHS_SHOWN]]) or "all alike"
     score = scores[index]
     place = "best" if score == max(scores) else "one"
-    objective = objective_for(demand)._value_
-    reasons = [f"{place} of {count} with score {score:.2f} by objective {objective} ({words or 'all alike'})"]
+    reasons = [f"{place} of {count} with score {score:.2f} by objective {objective_for(demand)._value_} ({words})"]
     if "affinity" in evidence.deviations and _value(factors, neutrals, "affinity", index) > 0.0:
         reasons.append("the conversation was answered there before")
-    if demand.local_preference is LocalPreference.PREFERRED and _value(factors, neutrals, "local", index) > 0.0:
+    if demand.local_preference is _PREFERRED and _value(factors, neutrals, "local", index) > 0.0:
         reasons.append("it is local")
     return reasons
 
 
-def _differing(factors: Mapping[str, Sequence[float]], count: int) -> Iterable[str]:
+def _differing(factors: Mapping[str, Sequence[float]], count: int) -> list[tuple[str, Sequence[float]]]:
     """Those that set candidates apart: usually two or three of eighteen."""
-    if count == 2 and factors:
-        # The usual fleet: the first one's values beside the second one's, in C. The loop below takes three times as long.
-        return compress(factors, map(ne, *zip(*factors.values(), strict=True)))
-    return [name for name, column in factors.items() if column.count(column[0]) != count]
+    if count == 2:
+        # The usual fleet. 0.5 µs; the line below takes 1.8, and `compress` over `zip` 1.6.
+        return [(name, column) for name, column in factors.items() if column[0] != column[1]]
+    return [(name, column) for name, column in factors.items() if column.count(column[0]) != count]
 
 
 def _value(factors: Mapping[str, Sequence[float]], neutrals: Mapping[str, float], name: str, position: int) -> float:

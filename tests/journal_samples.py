@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from proxy.journal.records import AttemptRecord, ExchangeRecord, Status
+from proxy.journal.rows import Rows, rows_of
 from routing.types import Usage
 
 START_S = 1_793_491_200.0
@@ -78,6 +80,11 @@ def exchange(number: int = 0, **changes: Any) -> ExchangeRecord:
         "idempotency_key": f"i{number:06d}",
     }
     return ExchangeRecord(**{**fields, **changes})
+
+
+def in_rows(records: Iterable[ExchangeRecord]) -> list[Rows]:
+    """As a store takes them."""
+    return list(map(rows_of, records))
 
 
 def refused(number: int = 0) -> ExchangeRecord:

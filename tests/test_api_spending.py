@@ -15,14 +15,14 @@ from config.commands import usage
 from proxy.journal.records import ExchangeRecord, Status
 from proxy.journal.sqlite import SqliteStore
 from routing.types import Usage
-from tests.journal_samples import attempt, exchange
+from tests.journal_samples import attempt, exchange, in_rows
 from tests.serving import Donut
 
 
 async def written(path: Path, *records: ExchangeRecord) -> None:
     store = SqliteStore(path)
     await store.open()
-    await store.write(records)
+    await store.write(in_rows(records))
     await store.close()
 
 

@@ -18,7 +18,7 @@ def connection() -> Iterator[sqlite3.Connection]:
     connection.close()
 
 
-@pytest.mark.parametrize(("rows", "steps"), [(0, 0), (1, 1), (3, 2), (255, 8), (256, 1), (257, 2), (1000, 3 + 4)])
+@pytest.mark.parametrize(("rows", "steps"), [(0, 0), (1, 1), (3, 2), (63, 6), (64, 1), (65, 2), (1000, 15 + 2)])
 def test_a_batch_takes_few_steps_whatever_its_size(connection: sqlite3.Connection, rows: int, steps: int) -> None:
     traced: list[str] = []
     connection.set_trace_callback(traced.append)

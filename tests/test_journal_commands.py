@@ -14,14 +14,14 @@ from config.commands import explain, usage
 from proxy.journal.records import ExchangeRecord, Status
 from proxy.journal.sqlite import SqliteStore
 from routing.types import Usage
-from tests.journal_samples import attempt, exchange, refused
+from tests.journal_samples import attempt, exchange, in_rows, refused
 
 
 def journal(path: Path, *records: ExchangeRecord) -> Path:
     async def write() -> None:
         store = SqliteStore(path)
         await store.open()
-        await store.write(records)
+        await store.write(in_rows(records))
         await store.close()
 
     asyncio.run(write())

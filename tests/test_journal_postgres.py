@@ -24,7 +24,7 @@ from proxy.journal.retention import Retention
 from proxy.journal.sqlite import SqliteStore
 from routing.headroom.limits import Scope
 from routing.types import Usage
-from tests.journal_samples import DECISION, START_S, attempt, exchange, refused
+from tests.journal_samples import DECISION, START_S, attempt, exchange, in_rows, refused
 from tests.real_postgres import PostgresServer
 
 DAY_S = 86_400.0
@@ -125,7 +125,7 @@ async def test_every_answer_is_the_one_that_sqlite_gives(tmp_path: Path, store: 
     other = SqliteStore(tmp_path / "j.db")
     await other.open()
     for one in (store, other):
-        await one.write(records)
+        await one.write(in_rows(records))
     ours, theirs = await everything(store), await everything(other)
     await other.close()
     for question, answer in theirs.items():
@@ -162,16 +162,16 @@ async def test_both_databases_have_the_same_columns(tmp_path: Path, store: Postg
 
 
 async def test_writing_an_id_again_changes_nothing(store: PostgresStore, url: str) -> None:
-    await store.write([exchange(1), refused(2)])
+    await store.write(in_rows([exchange(1), refused(2)]))
     before = await store.exchange("d000001")
-    await store.write([exchange(1, summary="another", attempts=[attempt(cost_usd=9.0)]), refused(2), exchange(3)])
+    await store.write(in_rows([exchange(1, summary="another", attempts=[attempt(cost_usd=9.0)]), refused(2), exchange(3)]))
     assert await store.exchange("d000001") == before
     assert (await count(url), await count(url, "attempts")) == (3, 2)
 
 
 @pytest.mark.parametrize("number", [1, 31, 32, 33, 700])
 async def test_batches_of_any_size_arrive_whole_and_in_order(store: PostgresStore, number: int) -> None:
-    await store.write([exchange(n, attempts=[attempt(1), attempt(2)]) for n in range(number)])
+    await store.write(in_rows([exchange(n, attempts=[attempt(1), attempt(2)]) for n in range(number)]))
     assert [row["id"] for row in await store.recent(1000)] == [f"d{n:06d}" for n in reversed(range(number))]
     (usage,) = await store.usage(0, 2e9, "model")
     assert usage["attempts"] == 2 * number
@@ -180,7 +180,7 @@ async def test_batches_of_any_size_arrive_whole_and_in_order(store: PostgresStor
 async def test_values_that_postgres_can_not_take_do_not_hold_up_their_batch(store: PostgresStore) -> None:
     odd = exchange(1, requested_model="gpt-\ud800\0", bytes_in=2**70, decision={"why": "\ud800"}, summary=["not", "text"])
     worse = exchange(2, http_status="none at all", attempts=[attempt(total_s="long", upstream_status=2.0)])
-    await store.write([exchange(0), odd, worse])
+    await store.write(in_rows([exchange(0), odd, worse]))
     rows = {row["id"]: row for row in await store.recent(10)}
     assert rows["d000000"]["requested_model"] == "auto"
     assert (rows["d000001"]["requested_model"], rows["d000001"]["bytes_in"]) == ("gpt-?\N{REPLACEMENT CHARACTER}", 2**63 - 1)
@@ -194,18 +194,18 @@ async def test_a_batch_that_fails_in_the_middle_leaves_nothing(store: PostgresSt
     connection = await asyncpg.connect(url)
     await connection.execute("ALTER TABLE donut.attempts ADD CONSTRAINT few CHECK (number < 3)")
     with pytest.raises(StoreError, match="few"):
-        await store.write([exchange(n, attempts=[attempt(3 if n == 80 else 1)]) for n in range(100)])
+        await store.write(in_rows([exchange(n, attempts=[attempt(3 if n == 80 else 1)]) for n in range(100)]))
     assert await count(url) == 0
     await connection.execute("ALTER TABLE donut.attempts DROP CONSTRAINT few")
     await connection.close()
-    await store.write([exchange(1)])
+    await store.write(in_rows([exchange(1)]))
     assert await count(url) == 1
 
 
 async def test_workers_that_start_at_once_make_the_tables_once(url: str) -> None:
     stores = [PostgresStore(url, donut_version="9.9") for _ in range(5)]
     await asyncio.gather(*(store.open() for store in stores))
-    await asyncio.gather(*(store.write([exchange(n)]) for n, store in enumerate(stores)))
+    await asyncio.gather(*(store.write(in_rows([exchange(n)])) for n, store in enumerate(stores)))
     assert len(await stores[0].recent(10)) == 5
     await asyncio.gather(*(store.close() for store in stores))
 
@@ -219,7 +219,7 @@ async def test_tables_of_another_donut(url: str) -> None:
         await PostgresReader(url).open()
     store = PostgresStore(url)
     await store.open()  # which brings them up to date
-    await store.write([exchange(1)])
+    await store.write(in_rows([exchange(1)]))
     await store.close()
     await postgres_schema.migrate(connection, "7.0", (*postgres_schema.MIGRATIONS, ("CREATE TABLE more (x BIGINT)",)))
     for newer in (PostgresStore(url), PostgresReader(url)):
@@ -235,7 +235,7 @@ async def test_an_account_that_may_make_nothing_else_can_use_a_schema_of_its_own
     )
     store = PostgresStore(f"postgresql://guest:guest@127.0.0.1:{server.port}/{url.rpartition('/')[2]}")
     await store.open()
-    await store.write([exchange(1)])
+    await store.write(in_rows([exchange(1)]))
     await store.close()
     assert await owner.fetchval("SELECT count(*) FROM public.exchanges") == 0
     await owner.close()
@@ -252,7 +252,7 @@ async def test_a_reader_can_not_write(store: PostgresStore, url: str) -> None:
 
 
 async def test_e3_old_exchanges_go_in_bounded_batches_with_their_attempts(store: PostgresStore, url: str) -> None:
-    await store.write([exchange(n, started_at=START_S + n * 3600, attempts=[attempt(), attempt(2)]) for n in range(240)])
+    await store.write(in_rows([exchange(n, started_at=START_S + n * 3600, attempts=[attempt(), attempt(2)]) for n in range(240)]))
     assert await store.delete_before(START_S + 100 * 3600, 30) == 30
     assert await Retention(store, 2, batch=50, pause_s=0, clock=lambda: START_S + 10 * DAY_S).sweep() == 162
     assert (await count(url), await count(url, "attempts")) == (48, 96)

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -111,6 +112,25 @@ async def test_a_crowd_is_announced_in_slices_between_which_others_have_their_tu
     await store.close()
     assert slices[-1] == ["d001000"]
     assert len(ids(tmp_path / "j.db")) == 1001
+
+
+async def test_a_record_is_let_go_when_it_was_announced_and_its_rows_wait_alone(tmp_path: Path) -> None:
+    store = await opened(tmp_path / "j.db")
+    queue = JournalQueue(store, flush_s=10, log_s=0.01)
+    await queue.start()
+    record = exchange()
+    dropped = weakref.ref(record)
+    queue.put(record)
+    del record
+    unannounced = queue.snapshot()
+    assert (unannounced.pending, dropped() is None) == (1, False)
+    await until(lambda: dropped() is None)
+    announced = queue.snapshot()
+    assert (announced.pending, announced.written) == (1, 0)
+    assert 0 < announced.pending_bytes < unannounced.pending_bytes
+    await queue.aclose(5)
+    await store.close()
+    assert ids(tmp_path / "j.db") == ["d000000"]
 
 
 async def test_an_on_batch_that_breaks_does_not_break_the_journal(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from proxy.journal.reader import SqliteReader
 from proxy.journal.records import ExchangeRecord, Status
 from proxy.journal.sqlite import SqliteStore
 from routing.types import Usage
-from tests.journal_samples import DECISION, START_S, attempt, exchange, refused
+from tests.journal_samples import DECISION, START_S, attempt, exchange, in_rows, refused
 
 HOUR = (START_S, START_S + 3600)
 
@@ -38,7 +38,7 @@ def row(rows: list[dict[str, Any]], key: str | None) -> dict[str, Any]:
 
 
 async def test_usage_counts_exchanges_attempts_and_tokens(store: SqliteStore) -> None:
-    await store.write([exchange(1), failover(2), exchange(3, status=Status.CLIENT_GONE), refused(4)])
+    await store.write(in_rows([exchange(1), failover(2), exchange(3, status=Status.CLIENT_GONE), refused(4)]))
     rows = await store.usage(*HOUR, "model")
     model = row(rows, "qwen3-coder-30b")
     assert (model["exchanges"], model["ok"], model["client_gone"], model["errors"]) == (3, 2, 1, 0)
@@ -54,7 +54,7 @@ async def test_usage_counts_exchanges_attempts_and_tokens(store: SqliteStore) ->
 
 async def test_b2_usage_keeps_estimates_apart(store: SqliteStore) -> None:
     estimated = Usage(input_uncached=7, output=3, reported=False)
-    await store.write([exchange(1), exchange(2, attempts=[attempt(usage=estimated, cost_usd=0.5)])])
+    await store.write(in_rows([exchange(1), exchange(2, attempts=[attempt(usage=estimated, cost_usd=0.5)])]))
     (model,) = await store.usage(*HOUR, "model")
     assert (model["reported_input"], model["reported_output"]) == (100, 40)
     assert (model["estimated_input"], model["estimated_output"]) == (7, 3)
@@ -64,16 +64,16 @@ async def test_b2_usage_keeps_estimates_apart(store: SqliteStore) -> None:
 
 async def test_b7_usage_does_not_take_an_unknown_price_for_zero(store: SqliteStore) -> None:
     unpriced = attempt(cost_usd=None)
-    await store.write([exchange(1, attempts=[unpriced]), exchange(2, attempts=[attempt(usage=None, cost_usd=None)])])
+    await store.write(in_rows([exchange(1, attempts=[unpriced]), exchange(2, attempts=[attempt(usage=None, cost_usd=None)])]))
     (model,) = await store.usage(*HOUR, "model")
     assert (model["cost_usd"], model["unpriced"]) == (None, 1)
-    await store.write([exchange(3)])
+    await store.write(in_rows([exchange(3)]))
     (model,) = await store.usage(*HOUR, "model")
     assert (model["cost_usd"], model["unpriced"]) == (0.0123, 1)
 
 
 async def test_tokens_count_where_they_were_spent_and_the_exchange_where_it_was_answered(store: SqliteStore) -> None:
-    await store.write([failover(1)])
+    await store.write(in_rows([failover(1)]))
     for by, keys in (("provider", ("cloud", "box")), ("replica", ("cloud/up", "box/up"))):
         rows = await store.usage(*HOUR, by)
         cloud, box = (row(rows, key) for key in keys)
@@ -91,12 +91,12 @@ async def test_tokens_count_where_they_were_spent_and_the_exchange_where_it_was_
     ],
 )
 async def test_usage_groups_by(store: SqliteStore, by: str, keys: list[str | None]) -> None:
-    await store.write([exchange(1), exchange(2), refused(90_000)])
+    await store.write(in_rows([exchange(1), exchange(2), refused(90_000)]))
     assert [row["key"] for row in await store.usage(START_S, START_S + 1e6, by)] == keys
 
 
 async def test_usage_takes_only_its_period(store: SqliteStore) -> None:
-    await store.write([exchange(n) for n in range(10)])
+    await store.write(in_rows([exchange(n) for n in range(10)]))
     rows = await store.usage(START_S + 2, START_S + 5, "model")
     assert [row["exchanges"] for row in rows] == [3]
     assert await store.usage(START_S + 50, START_S + 60, "model") == []
@@ -108,7 +108,7 @@ async def test_usage_refuses_a_grouping_it_does_not_know(store: SqliteStore) -> 
 
 
 async def test_an_exchange_is_found_by_either_id(store: SqliteStore) -> None:
-    await store.write([failover(1), exchange(2, request_id="mine"), exchange(3, request_id="mine"), refused(4)])
+    await store.write(in_rows([failover(1), exchange(2, request_id="mine"), exchange(3, request_id="mine"), refused(4)]))
     found = await store.exchange("d000001")
     assert found is not None
     assert found == await store.exchange("r000001")
@@ -131,7 +131,7 @@ async def test_an_exchange_is_found_by_either_id(store: SqliteStore) -> None:
 
 
 async def test_recent_is_newest_first_and_without_decisions(store: SqliteStore) -> None:
-    await store.write([exchange(n) for n in range(5)])
+    await store.write(in_rows([exchange(n) for n in range(5)]))
     rows = await store.recent(3)
     assert [row["id"] for row in rows] == ["d000004", "d000003", "d000002"]
     assert "decision" not in rows[0]
@@ -148,7 +148,7 @@ async def test_calibration_compares_recent_reported_with_estimated(store: Sqlite
         exchange(501, logical_model_id="blind", input_tokens_estimated=0),
         refused(502),
     ]
-    await store.write([*old, *recent, other, *useless])
+    await store.write(in_rows([*old, *recent, other, *useless]))
     assert await store.calibration() == {"qwen3-coder-30b": 1.25, "small": 0.5}
 
 
@@ -167,7 +167,7 @@ async def test_questions_use_their_indexes(store: SqliteStore) -> None:
 
 
 async def test_a_reader_waits_for_no_writer_and_stops_none(store: SqliteStore) -> None:
-    await store.write([exchange(n) for n in range(100)])
+    await store.write(in_rows([exchange(n) for n in range(100)]))
     reader = SqliteReader(store.path)
     await reader.open()
     other = sqlite3.connect(store.path, isolation_level=None)
@@ -175,7 +175,7 @@ async def test_a_reader_waits_for_no_writer_and_stops_none(store: SqliteStore) -
     assert len(await reader.recent(200)) == 100
     other.execute("ROLLBACK")
     other.close()
-    await store.write([exchange(100)])
+    await store.write(in_rows([exchange(100)]))
     assert len(await reader.recent(200)) == 101
     await reader.close()
 

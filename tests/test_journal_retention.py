@@ -8,7 +8,7 @@ import pytest
 
 from proxy.journal.retention import Retention
 from proxy.journal.sqlite import SqliteStore
-from tests.journal_samples import START_S, attempt, exchange
+from tests.journal_samples import START_S, attempt, exchange, in_rows
 
 DAY_S = 86_400.0
 
@@ -29,7 +29,7 @@ async def filled(path: Path, count: int) -> CountingStore:
     """`count` exchanges, one per hour from START_S."""
     store = CountingStore(path)
     await store.open()
-    await store.write([exchange(n, started_at=START_S + n * 3600, attempts=[attempt(), attempt(2)]) for n in range(count)])
+    await store.write(in_rows([exchange(n, started_at=START_S + n * 3600, attempts=[attempt(), attempt(2)]) for n in range(count)]))
     return store
 
 

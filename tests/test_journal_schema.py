@@ -11,7 +11,7 @@ from proxy.journal import schema
 from proxy.journal.port import StoreError
 from proxy.journal.reader import SqliteReader
 from proxy.journal.sqlite import SqliteStore
-from tests.journal_samples import exchange
+from tests.journal_samples import exchange, in_rows
 
 ADD_COLUMN: schema.Migration = ("ALTER TABLE exchanges ADD COLUMN mood TEXT", "UPDATE exchanges SET mood = 'calm'")
 
@@ -27,7 +27,7 @@ def version(path: Path) -> int:
 async def make(path: Path, **arguments: str) -> None:
     store = SqliteStore(path, **arguments)
     await store.open()
-    await store.write([exchange()])
+    await store.write(in_rows([exchange()]))
     await store.close()
 
 
@@ -61,7 +61,7 @@ async def test_a_journal_of_version_1_learns_to_remember_conversations(tmp_path:
     connection.close()
     store = SqliteStore(tmp_path / "j.db")
     await store.open()
-    await store.write([exchange()])
+    await store.write(in_rows([exchange()]))
     old, new = await store.exchange("old"), await store.exchange("d000000")
     bindings, checkpoints = await store.bindings(0.0, 10), await store.checkpoints(0.0, 10)
     await store.close()

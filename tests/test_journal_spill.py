@@ -11,7 +11,7 @@ from proxy.journal.spill import import_spills, read_spill, write_spill
 from proxy.journal.sqlite import SqliteStore
 from routing.facts import FailureKind
 from routing.types import ModelTier, Usage
-from tests.journal_samples import attempt, exchange, refused
+from tests.journal_samples import attempt, exchange, in_rows, refused
 
 
 def test_records_come_back_as_they_went(tmp_path: Path) -> None:
@@ -20,31 +20,31 @@ def test_records_come_back_as_they_went(tmp_path: Path) -> None:
         refused(2),
         exchange(3, attempts=[attempt(status=Status.UPSTREAM_ERROR, failure_kind=FailureKind.CUT, cost_usd=None)]),
     ]
-    file, count = write_spill(tmp_path / "j.db", records)
+    file, count = write_spill(tmp_path / "j.db", in_rows(records))
     assert count == 3
     assert list(read_spill(file)) == records
 
 
 def test_only_the_owner_can_read_it_and_no_half_of_it_is_left(tmp_path: Path) -> None:
-    file, _ = write_spill(tmp_path / "j.db", [exchange()])
+    file, _ = write_spill(tmp_path / "j.db", in_rows([exchange()]))
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [file]
 
 
 def test_two_spills_of_one_process_are_two_files(tmp_path: Path) -> None:
-    assert write_spill(tmp_path / "j.db", [exchange(1)])[0] != write_spill(tmp_path / "j.db", [exchange(2)])[0]
+    assert write_spill(tmp_path / "j.db", in_rows([exchange(1)]))[0] != write_spill(tmp_path / "j.db", in_rows([exchange(2)]))[0]
 
 
 def test_odd_values_are_written_in_words(tmp_path: Path) -> None:
     odd = exchange(1, requested_model="gpt-\ud800", tier=ModelTier.MID, decision={"at": {1: Path("/x")}})
-    file, _ = write_spill(tmp_path / "j.db", [odd])
+    file, _ = write_spill(tmp_path / "j.db", in_rows([odd]))
     (back,) = read_spill(file)
     assert (back.requested_model, back.decision, back.tier) == ("gpt-?", {"at": {"1": "/x"}}, "mid")
     assert back.attempts == odd.attempts
 
 
 def test_a_torn_line_costs_only_itself(tmp_path: Path) -> None:
-    file, _ = write_spill(tmp_path / "j.db", [exchange(n) for n in range(3)])
+    file, _ = write_spill(tmp_path / "j.db", in_rows([exchange(n) for n in range(3)]))
     lines = file.read_bytes().splitlines(keepends=True)
     file.write_bytes(lines[0] + b'{"id": "x"}\n[]\n' + lines[1] + lines[2][:100])
     with capture_logs() as logs:
@@ -56,7 +56,7 @@ def test_a_full_disk_keeps_what_fits(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
     try:
-        file, count = write_spill(tmp_path / "j.db", [exchange(n) for n in range(500)])
+        file, count = write_spill(tmp_path / "j.db", in_rows([exchange(n) for n in range(500)]))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert 0 < count < 500
@@ -65,7 +65,7 @@ def test_a_full_disk_keeps_what_fits(tmp_path: Path) -> None:
 
 
 def test_a_line_with_a_field_that_no_record_has_is_skipped(tmp_path: Path) -> None:
-    file, _ = write_spill(tmp_path / "j.db", [exchange(1), refused(2)])
+    file, _ = write_spill(tmp_path / "j.db", in_rows([exchange(1), refused(2)]))
     file.write_bytes(file.read_bytes().replace(b'"harness"', b'"harnass"', 1))
     with capture_logs() as logs:
         assert list(read_spill(file)) == [refused(2)]
@@ -74,17 +74,17 @@ def test_a_line_with_a_field_that_no_record_has_is_skipped(tmp_path: Path) -> No
 
 def test_no_folder_no_spill(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        write_spill(tmp_path / "gone" / "j.db", [exchange()])
+        write_spill(tmp_path / "gone" / "j.db", in_rows([exchange()]))
 
 
 async def test_an_import_is_complete_and_leaves_the_files_of_others_alone(tmp_path: Path) -> None:
     path = tmp_path / "j[1]*.db"
     store = SqliteStore(path)
     await store.open()
-    await store.write([exchange(0)])
-    write_spill(path, [exchange(n) for n in range(700)])
-    write_spill(path, [refused(700)])
-    foreign, _ = write_spill(tmp_path / "j1.db", [exchange(800)])
+    await store.write(in_rows([exchange(0)]))
+    write_spill(path, in_rows([exchange(n) for n in range(700)]))
+    write_spill(path, in_rows([refused(700)]))
+    foreign, _ = write_spill(tmp_path / "j1.db", in_rows([exchange(800)]))
     assert await import_spills(path, store) == 701
     assert await import_spills(path, store) == 0
     assert len(await store.recent(1000)) == 701

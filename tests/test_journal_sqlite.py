@@ -14,7 +14,7 @@ from proxy.journal.records import AttemptRecord, ExchangeRecord, Status
 from proxy.journal.sqlite import SqliteStore
 from routing.facts import FailureKind
 from routing.types import ModelTier, Usage
-from tests.journal_samples import DECISION, attempt, exchange, refused
+from tests.journal_samples import DECISION, attempt, exchange, in_rows, refused
 
 
 def read(path: Path, query: str) -> list[dict[str, object]]:
@@ -33,7 +33,7 @@ def names_of(record: ExchangeRecord | AttemptRecord) -> list[str]:
 async def written(path: Path, *records: ExchangeRecord) -> None:
     store: JournalStore = SqliteStore(path)
     await store.open()
-    await store.write(records)
+    await store.write(in_rows(records))
     await store.close()
 
 
@@ -101,7 +101,7 @@ async def test_only_the_owner_can_read_the_files(tmp_path: Path) -> None:
     path = tmp_path / "state" / "donut" / "j.db"
     store = SqliteStore(path)
     await store.open()
-    await store.write([exchange()])
+    await store.write(in_rows([exchange()]))
     files = sorted(path.parent.iterdir())
     assert [file.name for file in files] == ["j.db", "j.db-shm", "j.db-wal"]
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
@@ -122,11 +122,11 @@ async def test_a_refused_batch_leaves_nothing_behind(tmp_path: Path) -> None:
     other = sqlite3.connect(tmp_path / "j.db", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     with pytest.raises(StoreError, match="locked"):
-        await store.write([exchange(1)])
+        await store.write(in_rows([exchange(1)]))
     assert await store.recent(10) == []  # a reader is never locked out
     other.execute("ROLLBACK")
     other.close()
-    await store.write([exchange(2)])
+    await store.write(in_rows([exchange(2)]))
     assert [row["id"] for row in await store.recent(10)] == ["d000002"]
     await store.close()
 
@@ -134,7 +134,7 @@ async def test_a_refused_batch_leaves_nothing_behind(tmp_path: Path) -> None:
 async def test_a_cancelled_write_gives_the_lock_back(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "j.db")
     await store.open()
-    task = asyncio.create_task(store.write([exchange(n) for n in range(200)]))
+    task = asyncio.create_task(store.write(in_rows([exchange(n) for n in range(200)])))
     while not store._lock.locked():
         await asyncio.sleep(0)
     task.cancel()
@@ -150,9 +150,9 @@ async def test_a_cancelled_write_gives_the_lock_back(tmp_path: Path) -> None:
 async def test_writing_and_forgetting_at_once_keep_their_transactions_apart(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "j.db")
     await store.open()
-    await store.write([exchange(n) for n in range(300)])
+    await store.write(in_rows([exchange(n) for n in range(300)]))
     await asyncio.gather(
-        *(store.write([exchange(n)]) for n in range(1000, 1030)), *(store.delete_before(exchange(300).started_at, 20) for _ in range(20))
+        *(store.write(in_rows([exchange(n)])) for n in range(1000, 1030)), *(store.delete_before(exchange(300).started_at, 20) for _ in range(20))
     )
     assert sorted(row["id"] for row in await store.recent(500)) == [f"d{n:06d}" for n in range(1000, 1030)]
     await store.close()
@@ -161,7 +161,7 @@ async def test_writing_and_forgetting_at_once_keep_their_transactions_apart(tmp_
 async def test_two_stores_share_a_file(tmp_path: Path) -> None:
     stores = [SqliteStore(tmp_path / "j.db") for _ in range(3)]
     await asyncio.gather(*(store.open() for store in stores))
-    await asyncio.gather(*(store.write([exchange(n)]) for n, store in enumerate(stores)))
+    await asyncio.gather(*(store.write(in_rows([exchange(n)])) for n, store in enumerate(stores)))
     assert len(await stores[0].recent(10)) == 3
     await asyncio.gather(*(store.close() for store in stores))
 
@@ -182,7 +182,7 @@ async def test_a_closed_store_says_so(tmp_path: Path) -> None:
     await store.close()
     await store.close()
     with pytest.raises(StoreError, match="not open"):
-        await store.write([exchange()])
+        await store.write(in_rows([exchange()]))
     with pytest.raises(StoreError, match="not open"):
         await store.recent(1)
     with pytest.raises(StoreError, match="not open"):

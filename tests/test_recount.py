@@ -17,6 +17,7 @@ from proxy.journal.sqlite import SqliteStore
 from routing.headroom.limits import Limit, Scope
 from routing.headroom.types import WINDOW_S, Unit, Window
 from routing.types import Price, Usage
+from tests.journal_samples import in_rows
 from tests.serving import Donut, config_for
 from tests.test_budgets_serving import CHAT, chat, counted, used
 from tests.upstreams import ReceivedRequest, ScriptedUpstream, eventually, saying
@@ -227,7 +228,7 @@ async def asked(folder: Path, records: Sequence[ExchangeRecord], wanted: Wanted)
     store = SqliteStore(folder / "j.db")
     await store.open()
     try:
-        await store.write(records)
+        await store.write(in_rows(records))
         return await store.spent(wanted)
     finally:
         await store.close()

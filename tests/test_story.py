@@ -7,7 +7,7 @@ from pathlib import Path
 from proxy.journal.sqlite import SqliteStore
 from proxy.story import as_journaled, whole
 from routing.types import Usage
-from tests.journal_samples import attempt, exchange, refused
+from tests.journal_samples import attempt, exchange, in_rows, refused
 
 
 async def test_a_record_has_the_shape_that_the_journal_gives_back(tmp_path: Path) -> None:
@@ -15,7 +15,7 @@ async def test_a_record_has_the_shape_that_the_journal_gives_back(tmp_path: Path
     store = SqliteStore(tmp_path / "j.db")
     await store.open()
     try:
-        await store.write(records)
+        await store.write(in_rows(records))
         for record in records:
             assert await store.exchange(record.id) == as_journaled(record)
     finally:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from proxy.checkpoints import Checkpoint
 from proxy.journal.history import Wanted
-from proxy.journal.records import ExchangeRecord
+from proxy.journal.rows import Rows
 from proxy.journal.spent import Spent
 from proxy.journal.spent import Wanted as Spending
 from routing.affinity import Binding
@@ -18,7 +18,7 @@ class JournalStore(Protocol):
         """Connect and migrate. Raises StoreError when the store can not be used at all (bad path, schema from the future)."""
         ...
 
-    async def write(self, batch: Sequence[ExchangeRecord]) -> None:
+    async def write(self, batch: Sequence[Rows]) -> None:
         """Write all of `batch` in one transaction, or raise StoreError and write none. Writing an id again changes nothing."""
         ...
 

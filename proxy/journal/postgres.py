@@ -19,7 +19,6 @@ from proxy.journal.answers import Answers
 from proxy.journal.port import StoreError
 from proxy.journal.postgres_link import Link
 from proxy.journal.postgres_spelling import spelled
-from proxy.journal.records import ExchangeRecord
 
 _WRITE_S = 10.0
 """For a whole batch. A server that takes longer is in trouble, and the queue comes back."""
@@ -104,7 +103,7 @@ class PostgresStore(PostgresReader):
             await self.close()
             raise
 
-    async def write(self, batch: Sequence[ExchangeRecord]) -> None:
+    async def write(self, batch: Sequence[rows.Rows]) -> None:
         """See the port."""
         async with self._writing.connection() as connection:
             try:
@@ -126,12 +125,12 @@ class PostgresStore(PostgresReader):
             await self._writing.close()
 
 
-async def _insert(connection: asyncpg.Connection, batch: Sequence[ExchangeRecord], clean: _Clean) -> None:
+async def _insert(connection: asyncpg.Connection, batch: Sequence[rows.Rows], clean: _Clean) -> None:
     async with connection.transaction():
         left = iter(batch)
         while some := list(itertools.islice(left, _SLICE)):
-            await connection.execute(_INSERT_EXCHANGES, *_columns(clean(map(rows.exchange_row, some), _EXCHANGE_KINDS)))
-            attempts = _columns(clean(rows.attempt_rows(some), _ATTEMPT_KINDS))
+            await connection.execute(_INSERT_EXCHANGES, *_columns(clean([each.exchange for each in some], _EXCHANGE_KINDS)))
+            attempts = _columns(clean([row for each in some for row in each.attempts], _ATTEMPT_KINDS))
             if attempts:
                 await connection.execute(_INSERT_ATTEMPTS, *attempts)
 

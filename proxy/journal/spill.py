@@ -7,8 +7,8 @@ after the last request.
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
+import json
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -20,15 +20,15 @@ import structlog
 
 from proxy.journal.port import JournalStore
 from proxy.journal.records import AttemptRecord, ExchangeRecord, Status
-from proxy.journal.rows import decision_text
+from proxy.journal.rows import ATTEMPT_NAMES, EXCHANGE_NAMES, Row, Rows, decision_text, rows_of
 from routing.types import Usage
 
 _log = structlog.get_logger("donut.journal")
 _IMPORT_ROWS = 500
 
 
-def write_spill(journal: Path, records: Sequence[ExchangeRecord]) -> tuple[Path, int]:
-    """Write `records` to `<journal>.spill-<pid>-<ns>.jsonl` (0600); the file and how many records it holds.
+def write_spill(journal: Path, batch: Sequence[Rows]) -> tuple[Path, int]:
+    """Write `batch` to `<journal>.spill-<pid>-<ns>.jsonl` (0600); the file and how many records it holds.
 
     Fewer than all on a full disk: what fits is kept. The time is in the name because in a container the pid is always 1.
     Raises OSError when no file can be made at all.
@@ -38,8 +38,8 @@ def write_spill(journal: Path, records: Sequence[ExchangeRecord]) -> tuple[Path,
     written = 0
     descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
-        for record in records:
-            line = _line(record)
+        for rows in batch:
+            line = _line(rows)
             if os.write(descriptor, line) < len(line):
                 break  # a short write to a file means no room; the torn last line is skipped when read
             written += 1
@@ -64,7 +64,7 @@ async def import_spills(journal: Path, store: JournalStore) -> int:
         records = read_spill(file)
         count = 0
         while batch := list(itertools.islice(records, _IMPORT_ROWS)):
-            await store.write(batch)
+            await store.write(list(map(rows_of, batch)))
             count += len(batch)
         file.unlink(missing_ok=True)  # another worker may have imported it as well
         _log.info("journal_spill_imported", file=str(file), records=count)
@@ -86,17 +86,27 @@ def read_spill(file: Path) -> Iterator[ExchangeRecord]:
                 _log.warning("journal_spill_line_skipped", file=str(file), line=number, why=str(error))
 
 
-def _line(record: ExchangeRecord) -> bytes:
-    fields = _as_dict(record)
-    fields["attempts"] = [_as_dict(attempt) for attempt in record.attempts]
-    for attempt in fields["attempts"]:
-        attempt["usage"] = None if attempt["usage"] is None else attempt["usage"]._asdict()
+def _line(rows: Rows) -> bytes:
+    """The record's fields, not the row's columns: what other versions wrote and will read."""
+    fields = dict(zip(EXCHANGE_NAMES, rows.exchange, strict=True))
+    fields["stream"] = bool(fields["stream"])
+    if fields["decision"] is not None:
+        fields["decision"] = json.loads(fields["decision"])
+    fields["attempts"] = [_attempt_fields(row) for row in rows.attempts]
     # The same odd values as in a row: see there.
     return decision_text(fields).encode() + b"\n"
 
 
-def _as_dict(record: ExchangeRecord | AttemptRecord) -> dict[str, Any]:
-    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+def _attempt_fields(row: Row) -> dict[str, Any]:
+    fields = dict(zip(ATTEMPT_NAMES, row, strict=True))
+    del fields["exchange_id"]
+    fields["connection_reused"] = bool(fields["connection_reused"])
+    fields["usage"] = None
+    for source, is_reported in (("reported", True), ("estimated", False)):
+        tokens = [fields.pop(f"{source}_{name}") for name in Usage._fields[:5]]
+        if tokens[0] is not None:
+            fields["usage"] = Usage(*tokens, is_reported)._asdict()
+    return fields
 
 
 def _record(fields: dict[str, Any]) -> ExchangeRecord:
