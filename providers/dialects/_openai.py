@@ -156,21 +156,22 @@ def usage_in_tail(tail: bytes) -> Usage | None:
 
 class ChoiceScanner:
     """Scans a stream of `choices` chunks. After the first content it parses only chunks that carry a mark: a chunk of plain content costs
-    two searches."""
+    two searches, and twenty in one piece cost the same two."""
 
-    __slots__ = ("_ask", "_ended", "_held", "_is_content", "aside", "content_events", "failure", "has_content", "is_finished", "usage")
+    # How each begins: defaults of the class, which no scanner has to set.
+    _held = b""
+    _ended: frozenset[int] = frozenset()
+    """The indices of the answers that have ended."""
+    has_content = False
+    is_finished = False
+    usage: Usage | None = None
+    failure: Failure | None = None
+    content_events = 0
+    aside: dict[str, Any] | None = None
 
     def __init__(self, ask: Ask, is_content: Callable[[dict[str, Any]], bool]) -> None:
         self._ask = ask
         self._is_content = is_content
-        self._held = b""
-        self._ended: set[int] = set()
-        self.has_content = False
-        self.is_finished = False
-        self.usage: Usage | None = None
-        self.failure: Failure | None = None
-        self.content_events = 0
-        self.aside: dict[str, Any] | None = None
 
     @property
     def output_tokens_estimated(self) -> int:
@@ -178,26 +179,23 @@ class ChoiceScanner:
         return self.content_events
 
     def feed(self, data: bytes) -> bytes:
-        if self.has_content and not self._held and data.endswith(b"\n\n") and data.rfind(b"[DONE]") < 0 and _MARK.search(data) is None:
-            self.content_events += data.count(b'"choices"')
-            return data
-        return self._feed(data)
-
-    def _feed(self, data: bytes) -> bytes:
         if self._held:
             data = self._held + data
+            self._held = b""
+        if not data.endswith(b"\n\n"):
+            data = self._without_unfinished(data)
+        elif self.has_content and data.rfind(b"[DONE]") < 0 and _MARK.search(data) is None:
+            self.content_events += data.count(b'"choices"')
+            return data
+        return self._scan(data) if data else data
+
+    def _without_unfinished(self, data: bytes) -> bytes:
+        """Up to the last blank line; what stands behind it is held."""
         end = sse.last_boundary(data)
-        if end == len(data):
-            self._held = b""
-        elif end:
+        if end or len(data) <= sse.MAX_EVENT_BYTES:
             self._held = data[end:]
-            data = data[:end]
-        elif len(data) > sse.MAX_EVENT_BYTES:
-            self._held = b""
-        else:
-            self._held = data
-            return b""
-        return self._scan(data)
+            return data[:end]
+        return data
 
     def finish(self) -> bytes:
         rest, self._held = self._held, b""
@@ -211,18 +209,35 @@ class ChoiceScanner:
         return error_events(reply)
 
     def _scan(self, data: bytes) -> bytes:
-        """Read what must be read of complete events; returns them without those that the client must not see."""
+        """Read what must be read of complete events; returns them without those that the client must not see.
+
+        A whole stream may come in one piece, so all that holds for the piece is found out once.
+        """
         hidden: list[tuple[int, int]] = []
+        has_returns = b"\r" in data
         position, size = 0, len(data)
+        done = _first_done(data, 0)
         while position < size:
             if self.has_content:
                 # Plain content is not even cut apart: twenty chunks in one piece are counted in one step.
-                plain, position = position, _marked_event(data, position)
-                self.content_events += data.count(b'"choices"', plain, position)  # a comment is no token
-                if position == size:
-                    break
-            end = sse.event_end(data, position)
-            if not self._read_event(data[position:end]):
+                if done < position:
+                    done = _first_done(data, position)
+                found = _MARK.search(data, position, done)
+                mark = done if found is None else found.start()
+                start = size if mark == size else _event_start(data, position, mark, has_returns)
+                if start > position:
+                    self.content_events += data.count(b'"choices"', position, start)  # a comment is no token
+                    position = start
+                    if position == size:
+                        break
+            line_end = data.find(b"\n", position)
+            if data.startswith(b"\n\n", line_end) and data.startswith(b"data: ", position) and not has_returns:
+                end = line_end + 2  # one line and its blank line: what nearly every upstream sends
+                payload: bytes | None = data[position + 6 : line_end]
+            else:
+                end = sse.event_end(data, position)
+                payload = sse.payload(data[position:end])
+            if payload is not None and not self._read(payload):
                 hidden.append((position, end))
             position = end
             if self.failure is not None:
@@ -231,12 +246,9 @@ class ChoiceScanner:
                 break
         return _without(data, hidden) if hidden else data
 
-    def _read_event(self, event: bytes) -> bool:
-        """Take note of one event; False when the client must not see it."""
-        payload = sse.payload(event)
-        if payload is None:
-            return True
-        if payload.strip() == b"[DONE]":
+    def _read(self, payload: bytes) -> bool:
+        """Take note of one event's data; False when the client must not see it."""
+        if payload == b"[DONE]":
             self.is_finished = True
             return True
         try:
@@ -244,47 +256,58 @@ class ChoiceScanner:
         except orjson.JSONDecodeError:
             chunk = None
         if not isinstance(chunk, dict):
-            # Not ours to judge: it goes through, and counts as content, so that it is never sent twice.
-            self.has_content = True
+            if payload.strip() == b"[DONE]":
+                self.is_finished = True
+            else:
+                # Not ours to judge: it goes through, and counts as content, so that it is never sent twice.
+                self.has_content = True
             return True
-        return self._read_chunk(chunk, payload)
-
-    def _read_chunk(self, chunk: dict[str, Any], payload: bytes) -> bool:
-        used = read_usage(chunk.get("usage"))
-        if used is not None:
-            self.usage = used
-        if chunk.get("error"):
+        told = chunk.get("usage")
+        if told is not None:
+            self.usage = read_usage(told) or self.usage
+        if "error" in chunk and chunk["error"]:
             self.failure = failure_in(chunk, payload)
             self.is_finished = False  # even behind a finish reason: the stream still needs an end
             return True
         choices = chunk.get("choices")
         if not choices:
             # Also where it says nothing: a client that did not ask for it may not survive an event without choices.
-            return not (self._ask.strip_usage and isinstance(chunk.get("usage"), dict))
+            return not (self._ask.strip_usage and isinstance(told, dict))
         for choice in choices if isinstance(choices, list) else ():
-            if not isinstance(choice, dict):
-                continue
-            if self._is_content(choice):
-                self.has_content = True
-                self.content_events += 1
-            if choice.get("finish_reason"):
-                # By index: some servers repeat the reason, and one answer that ended twice is not two.
-                index = choice.get("index")
-                self._ended.add(index if isinstance(index, int) else 0)
-                self.has_content = True
-        if len(self._ended) >= self._ask.answers:
-            self.is_finished = True
+            if isinstance(choice, dict):
+                self._read_choice(choice)
         return True
 
+    def _read_choice(self, choice: dict[str, Any]) -> None:
+        if self._is_content(choice):
+            self.has_content = True
+            self.content_events += 1
+        if choice.get("finish_reason"):
+            # By index: some servers repeat the reason, and one answer that ended twice is not two.
+            index = choice.get("index")
+            self._ended |= {index if isinstance(index, int) else 0}
+            self.has_content = True
+            if len(self._ended) >= self._ask.answers:
+                self.is_finished = True
 
-def _marked_event(data: bytes, position: int) -> int:
-    """Where the first event that carries a mark begins, from the one at `position` on; the end of `data` where there is none."""
-    found = _MARK.search(data, position)
-    mark = len(data) if found is None else found.start()
-    done = data.find(b"[DONE]", position, mark)
-    if done >= 0:
-        mark = done
-    return mark if mark == len(data) else position + sse.last_boundary(data[position:mark])
+
+def _first_done(data: bytes, position: int) -> int:
+    """Where `[DONE]` stands first, from `position` on; the end of `data` where it does not.
+
+    Backwards, because it usually stands at the very end, and CPython searches backwards twice as fast.
+    """
+    last = data.rfind(b"[DONE]", position)
+    if last < 0:
+        return len(data)
+    return last if data.rfind(b"[DONE]", position, last) < 0 else data.find(b"[DONE]", position)
+
+
+def _event_start(data: bytes, position: int, mark: int, has_returns: bool) -> int:
+    """Where the event begins in which `mark` stands, of those that begin at `position`."""
+    if has_returns:
+        return position + sse.last_boundary(data[position:mark])
+    blank = data.rfind(b"\n\n", position, mark)
+    return position if blank < 0 else blank + 2
 
 
 def _without(data: bytes, hidden: list[tuple[int, int]]) -> bytes:
