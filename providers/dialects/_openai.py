@@ -19,7 +19,8 @@ from routing.types import Capability, Usage
 
 read_usage, failure_in = usage.read_usage, failures.failure_in
 
-END_EVENTS = b"data: [DONE]\n\n"
+_DONE = b"data: [DONE]"
+END_EVENTS = _DONE + b"\n\n"
 
 TOOLS, JSON, VISION = int(Capability.TOOLS), int(Capability.JSON), int(Capability.VISION)
 """The bits as plain numbers: `|` between two flags costs as much as reading a short message."""
@@ -211,62 +212,59 @@ class ChoiceScanner:
     def _scan(self, data: bytes) -> bytes:
         """Read what must be read of complete events; returns them without those that the client must not see.
 
-        A whole stream may come in one piece, so all that holds for the piece is found out once.
+        A stream that comes in one piece is the beginning, one run of plain content and the end, and no work is done for every event of it.
         """
         hidden: list[tuple[int, int]] = []
         has_returns = b"\r" in data
         position, size = 0, len(data)
-        done = _first_done(data, 0)
-        while position < size:
-            if self.has_content:
-                # Plain content is not even cut apart: twenty chunks in one piece are counted in one step.
-                if done < position:
-                    done = _first_done(data, position)
-                found = _MARK.search(data, position, done)
-                mark = done if found is None else found.start()
-                start = size if mark == size else _event_start(data, position, mark, has_returns)
-                if start > position:
-                    self.content_events += data.count(b'"choices"', position, start)  # a comment is no token
-                    position = start
-                    if position == size:
-                        break
-            line_end = data.find(b"\n", position)
-            if data.startswith(b"\n\n", line_end) and data.startswith(b"data: ", position) and not has_returns:
-                end = line_end + 2  # one line and its blank line: what nearly every upstream sends
-                payload: bytes | None = data[position + 6 : line_end]
-            else:
+        while not self.has_content and position < size:
+            end = 0 if has_returns else data.find(b"\n\n", position) + 2
+            if end < 2:
                 end = sse.event_end(data, position)
-                payload = sse.payload(data[position:end])
-            if payload is not None and not self._read(payload):
+            if not self._read(data[position:end]):
                 hidden.append((position, end))
             position = end
             if self.failure is not None:
-                # Nothing behind an error is forwarded, or what the client sees would depend on how the bytes were cut.
-                data, self._held = data[:end], b""
-                break
+                return self._up_to_failure(data[:end], hidden)
+        if position < size:
+            plain, position = position, _marked_event(data, position, has_returns)
+            self.content_events += data.count(b'"choices"', plain, position)  # a comment is no token
+        if position < size:
+            events, blank = _split(data[position:], has_returns)
+            for event in events:
+                end = position + len(event) + blank
+                if event == _DONE:
+                    self.is_finished = True
+                elif _MARK.search(event) is None and b"[DONE]" not in event:
+                    self.content_events += event.count(b'"choices"')
+                elif not self._read(event):
+                    hidden.append((position, end))
+                elif self.failure is not None:
+                    return self._up_to_failure(data[:end], hidden)
+                position = end
         return _without(data, hidden) if hidden else data
 
-    def _read(self, payload: bytes) -> bool:
-        """Take note of one event's data; False when the client must not see it."""
-        if payload == b"[DONE]":
-            self.is_finished = True
-            return True
-        try:
-            chunk = orjson.loads(payload)
-        except orjson.JSONDecodeError:
-            chunk = None
-        if not isinstance(chunk, dict):
-            if payload.strip() == b"[DONE]":
-                self.is_finished = True
-            else:
-                # Not ours to judge: it goes through, and counts as content, so that it is never sent twice.
-                self.has_content = True
+    def _up_to_failure(self, data: bytes, hidden: list[tuple[int, int]]) -> bytes:
+        """Nothing behind an error is forwarded, or what the client sees would depend on how the bytes were cut."""
+        self._held = b""
+        return _without(data, hidden)
+
+    def _read(self, event: bytes) -> bool:
+        """Take note of one event, with or without its blank line; False when the client must not see it."""
+        chunk: Any = None
+        if event.startswith(b"data: {"):
+            try:
+                # Nearly every upstream sends one line, and JSON may end in line ends. With more lines in it this is no JSON.
+                chunk = orjson.loads(event[6:])
+            except orjson.JSONDecodeError:
+                pass
+        if type(chunk) is not dict and (chunk := self._odd_chunk(event)) is None:
             return True
         told = chunk.get("usage")
         if told is not None:
             self.usage = read_usage(told) or self.usage
         if "error" in chunk and chunk["error"]:
-            self.failure = failure_in(chunk, payload)
+            self.failure = failure_in(chunk, sse.payload(event) or event)
             self.is_finished = False  # even behind a finish reason: the stream still needs an end
             return True
         choices = chunk.get("choices")
@@ -277,6 +275,24 @@ class ChoiceScanner:
             if isinstance(choice, dict):
                 self._read_choice(choice)
         return True
+
+    def _odd_chunk(self, event: bytes) -> dict[str, Any] | None:
+        """The chunk in an event of other lines than one; None where there is none."""
+        payload = sse.payload(event)
+        if payload is None:
+            return None
+        if payload.strip() == b"[DONE]":
+            self.is_finished = True
+            return None
+        try:
+            chunk = orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            chunk = None
+        if isinstance(chunk, dict):
+            return chunk
+        # Not ours to judge: it goes through, and counts as content, so that it is never sent twice.
+        self.has_content = True
+        return None
 
     def _read_choice(self, choice: dict[str, Any]) -> None:
         if self._is_content(choice):
@@ -291,23 +307,29 @@ class ChoiceScanner:
                 self.is_finished = True
 
 
-def _first_done(data: bytes, position: int) -> int:
-    """Where `[DONE]` stands first, from `position` on; the end of `data` where it does not.
-
-    Backwards, because it usually stands at the very end, and CPython searches backwards twice as fast.
-    """
-    last = data.rfind(b"[DONE]", position)
-    if last < 0:
-        return len(data)
-    return last if data.rfind(b"[DONE]", position, last) < 0 else data.find(b"[DONE]", position)
-
-
-def _event_start(data: bytes, position: int, mark: int, has_returns: bool) -> int:
-    """Where the event begins in which `mark` stands, of those that begin at `position`."""
+def _marked_event(data: bytes, position: int, has_returns: bool) -> int:
+    """Where the first event that carries a mark begins, from the one at `position` on; the end of `data` where there is none."""
+    found = _MARK.search(data, position)
+    mark = len(data) if found is None else found.start()
+    # Backwards, because CPython searches so twice as fast.
+    if data.rfind(b"[DONE]", position, mark) >= 0:
+        mark = data.find(b"[DONE]", position, mark)
+    elif found is None:
+        return mark
     if has_returns:
         return position + sse.last_boundary(data[position:mark])
     blank = data.rfind(b"\n\n", position, mark)
     return position if blank < 0 else blank + 2
+
+
+def _split(data: bytes, has_returns: bool) -> tuple[list[bytes], int]:
+    """The events of `data`, and the length of the blank line that each of them lacks here."""
+    if has_returns:
+        return sse.events(data), 0
+    events = data.split(b"\n\n")
+    if not events[-1]:
+        events.pop()
+    return events, 2
 
 
 def _without(data: bytes, hidden: list[tuple[int, int]]) -> bytes:
