@@ -251,19 +251,17 @@ class ChoiceScanner:
 
     def _read(self, event: bytes) -> bool:
         """Take note of one event, with or without its blank line; False when the client must not see it."""
-        chunk: Any = None
-        if event.startswith(b"data: {"):
-            try:
-                # Nearly every upstream sends one line, and JSON may end in line ends. With more lines in it this is no JSON.
-                chunk = orjson.loads(event[6:])
-            except orjson.JSONDecodeError:
-                pass
-        if type(chunk) is not dict and (chunk := self._odd_chunk(event)) is None:
+        try:
+            # Nearly every upstream sends one line, and JSON may end in line ends. With more lines in it this is no JSON.
+            chunk = orjson.loads(event[6:]) if event.startswith(b"data: {") else self._odd_chunk(event)
+        except orjson.JSONDecodeError:
+            chunk = self._odd_chunk(event)
+        if chunk is None:
             return True
         told = chunk.get("usage")
         if told is not None:
             self.usage = read_usage(told) or self.usage
-        if "error" in chunk and chunk["error"]:
+        if chunk.get("error"):
             self.failure = failure_in(chunk, sse.payload(event) or event)
             self.is_finished = False  # even behind a finish reason: the stream still needs an end
             return True
