@@ -31,9 +31,10 @@ from proxy.harness import HARNESSES
 from proxy.harnesses._manners import retry_headers
 from proxy.headers import header_text, to_client
 from proxy.journal.records import ExchangeRecord, Status
+from proxy.keepalive import patience_of
 from proxy.relay import Relay
 from proxy.serving import OnDisconnect, Upstream
-from proxy.silence import Silence, silence_of
+from proxy.silence import Silence
 from proxy.translation import HoldingRelay, Source, Translation, translate, with_losses
 from routing import explain
 from routing.facts import Failure, FailureKind
@@ -291,11 +292,14 @@ class Exchange:
     # Silence
 
     def _begin_silence(self, harness: str) -> None:
-        after_s, may_speak = self._serving.limits.keepalive_s, self._is_between_events
-        silence = silence_of(self._gateway, self._downstream, self._dialect.name, harness, after_s=after_s, may_speak=may_speak)
-        if silence is not None:
-            silence.open_in_time(harness, self._deadline_s, self._names)
-            self._silence = silence
+        after_s = self._serving.limits.keepalive_s
+        patience = patience_of(self._dialect.name, harness) if after_s > 0 else None
+        if patience is None:
+            return
+        self._silence = Silence(self._gateway, self._downstream, patience, after_s, self._is_between_events)
+        # Some harnesses give up on a head before donut's own deadline.
+        if patience.speak_by_s < self._deadline_s:
+            self._silence.open_in_time(patience.speak_by_s, self._names)
 
     def _is_between_events(self) -> bool:
         relay = self._attempt.relay if self._attempt is not None else None
