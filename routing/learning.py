@@ -27,10 +27,10 @@ about one model or one size of request (OpenRouter's 402 "can only afford", Open
 
 def learn(fleet: Fleet, fact: Fact, now_s: float) -> None:
     match fact:
-        case FirstToken(reservation, ttft_s):
-            _began(fleet, reservation, ttft_s, now_s)
-        case AttemptFinished(reservation, usage, output_tokens_counted):
-            _finished(fleet, reservation, usage, output_tokens_counted, now_s)
+        case AttemptFinished():
+            _finished(fleet, *fact, now_s)
+        case FirstToken():
+            _began(fleet, *fact, now_s)
         case AttemptFailed(reservation, failure, usage):
             fleet.count(reservation, usage, failure.kind, now_s)
             _failed(fleet, reservation, failure, now_s)
