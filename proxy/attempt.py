@@ -55,12 +55,12 @@ class Attempt:
     param: str | None = None
     """The member of the request that stands against this attempt."""
 
-    def __init__(self, gateway: Gateway, serving: Serving, dispatch: Dispatch, demand: Demand, number: int) -> None:
+    def __init__(self, gateway: Gateway, serving: Serving, dispatch: Dispatch, demand: Demand, number: int, now_s: float) -> None:
         self._gateway = gateway
         self._router = serving.router
         self._reservation = dispatch.reservation
         self._demand = demand
-        self._began = gateway.now()
+        self._began = now_s
         replica = dispatch.replica
         self.upstream = serving.upstreams[replica.id]
         self.record = AttemptRecord(number, replica.id, replica.provider_id, replica.upstream_model, gateway.wall())

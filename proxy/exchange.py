@@ -129,11 +129,15 @@ class Exchange:
         encoding = caller.by_name.get(b"content-encoding")
         try:
             body = self._downstream.connection.take_body()
-            body = await read_body(receive, length, encoding, limit) if body is None else plain_body(body, encoding, limit)
+            if body is None:
+                body = await read_body(receive, length, encoding, limit)
+                now_s = self._gateway.now()
+            else:
+                body, now_s = plain_body(body, encoding, limit), self._began
         except BodyError as error:
             await self._refuse(ErrorReply(error.status, "request_too_large" if error.status == 413 else "invalid_request", str(error)))
             return
-        record, serving, dialect, now_s = self.record, self._serving, self._dialect, self._gateway.now()
+        record, serving, dialect = self.record, self._serving, self._dialect
         record.bytes_in = len(body)
         try:
             data = _parse(body)
@@ -159,13 +163,13 @@ class Exchange:
         if demand.affinity_keys:
             record.affinity_key = demand.affinity_keys[0]
         self._deadline_s = asker.steering.deadline_s or serving.limits.deadline_s
-        self._deadline = self._gateway.deadlines.start(self._deadline_s, self._deadline_passed)
+        self._deadline = self._gateway.deadlines.start(self._deadline_s, self._deadline_passed, now_s)
         if ask.stream and ask.stream_type is EVENT_STREAM:
             self._begin_silence(demand.harness)
         # Kept in one place until the commit and no longer: a thousand open streams must not hold a thousand prompts.
         self._prompt = (body, data)
         del body, data
-        await self._attempts(ask, demand)
+        await self._attempts(ask, demand, now_s)
 
     # Checkpoints
 
@@ -188,19 +192,20 @@ class Exchange:
 
     # Attempts
 
-    async def _attempts(self, ask: Ask, demand: Demand) -> None:
+    async def _attempts(self, ask: Ask, demand: Demand, now_s: float) -> None:
         shared, limits = self._gateway.shared, self._serving.limits
         tried = self._resumed
         last: Attempt | None = None
         panicked = False
         while True:
-            decision = self._serving.router.decide(demand, self._gateway.now(), tried, panicked=panicked)
+            decision = self._serving.router.decide(demand, now_s, tried, panicked=panicked)
             if tried and last is None and isinstance(decision, Refusal):
                 # All were tried under this idempotency key: the plan begins anew.
                 tried = self._resumed = frozenset()
                 decision = self._decide(demand, tried, panicked)
             if shared is not None and isinstance(decision, Dispatch):
                 decision = await shared.admitted(decision, partial(self._decide, demand, tried, panicked))
+                now_s = self._gateway.now()
             if isinstance(decision, Refusal):
                 if last is None:
                     self._decision = decision
@@ -209,7 +214,7 @@ class Exchange:
                     await self._reply_failure(last)
                 return
             self._decision = decision
-            last = Attempt(self._gateway, self._serving, decision, demand, len(self.record.attempts) + 1)
+            last = Attempt(self._gateway, self._serving, decision, demand, len(self.record.attempts) + 1, now_s)
             running = self._try(last, ask)
             if running is not None:
                 await running
@@ -224,6 +229,7 @@ class Exchange:
             if not failure.policy.try_elsewhere or len(self.record.attempts) >= limits.max_attempts or self._is_client_gone:
                 await self._reply_failure(last)
                 return
+            now_s = self._gateway.now()
 
     def _decide(self, demand: Demand, tried: frozenset[str], panicked: bool) -> Decision:
         return self._serving.router.decide(demand, self._gateway.now(), tried, panicked=panicked)
