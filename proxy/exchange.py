@@ -214,7 +214,7 @@ class Exchange:
                     await self._reply_failure(last)
                 return
             self._decision = decision
-            last = Attempt(self._gateway, self._serving, decision, demand, len(self.record.attempts) + 1, now_s)
+            last = Attempt(self._gateway, self._serving, decision, len(self.record.attempts) + 1, now_s)
             running = self._try(last, ask)
             if running is not None:
                 await running
