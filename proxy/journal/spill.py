@@ -20,7 +20,7 @@ import structlog
 
 from proxy.journal.port import JournalStore
 from proxy.journal.records import AttemptRecord, ExchangeRecord, Status
-from proxy.journal.rows import ATTEMPT_NAMES, EXCHANGE_NAMES, Row, Rows, decision_text, rows_of
+from proxy.journal.rows import ATTEMPT_NAMES, EXCHANGE_NAMES, Row, Rows, decision_text, named, rows_of
 from routing.types import Usage
 
 _log = structlog.get_logger("donut.journal")
@@ -88,7 +88,7 @@ def read_spill(file: Path) -> Iterator[ExchangeRecord]:
 
 def _line(rows: Rows) -> bytes:
     """The record's fields, not the row's columns: what other versions wrote and will read."""
-    fields = dict(zip(EXCHANGE_NAMES, rows.exchange, strict=True))
+    fields = named(EXCHANGE_NAMES, rows.exchange)
     fields["stream"] = bool(fields["stream"])
     if fields["decision"] is not None:
         fields["decision"] = json.loads(fields["decision"])
@@ -98,7 +98,7 @@ def _line(rows: Rows) -> bytes:
 
 
 def _attempt_fields(row: Row) -> dict[str, Any]:
-    fields = dict(zip(ATTEMPT_NAMES, row, strict=True))
+    fields = named(ATTEMPT_NAMES, row)
     del fields["exchange_id"]
     fields["connection_reused"] = bool(fields["connection_reused"])
     fields["usage"] = None
