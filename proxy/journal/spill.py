@@ -25,6 +25,8 @@ from routing.types import Usage
 
 _log = structlog.get_logger("donut.journal")
 _IMPORT_ROWS = 500
+_TOKENS = Usage._fields[:5]
+"""Those that have columns."""
 
 
 def write_spill(journal: Path, batch: Sequence[Rows]) -> tuple[Path, int]:
@@ -103,9 +105,9 @@ def _attempt_fields(row: Row) -> dict[str, Any]:
     fields["connection_reused"] = bool(fields["connection_reused"])
     fields["usage"] = None
     for source, is_reported in (("reported", True), ("estimated", False)):
-        tokens = [fields.pop(f"{source}_{name}") for name in Usage._fields[:5]]
-        if tokens[0] is not None:
-            fields["usage"] = Usage(*tokens, is_reported)._asdict()
+        tokens = {name: fields.pop(f"{source}_{name}") for name in _TOKENS}
+        if tokens["output"] is not None:
+            fields["usage"] = {**tokens, "reported": is_reported}
     return fields
 
 
