@@ -9,7 +9,7 @@ from typing import Any
 
 from proxy.journal.queries import attempt_dict, exchange_dict
 from proxy.journal.records import ExchangeRecord
-from proxy.journal.rows import ATTEMPT_NAMES, EXCHANGE_NAMES, rows_of
+from proxy.journal.rows import ATTEMPT_NAMES, EXCHANGE_NAMES, named, rows_of
 from routing.lifecycle import events_of, told
 
 _TOKENS = ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
@@ -18,8 +18,8 @@ _TOKENS = ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
 def as_journaled(record: ExchangeRecord) -> dict[str, Any]:
     """The record as the journal will give it back: through the same functions, so that the shapes can not drift apart."""
     rows = rows_of(record)
-    exchange = exchange_dict(dict(zip(EXCHANGE_NAMES, rows.exchange, strict=True)))
-    exchange["attempts"] = [attempt_dict(dict(zip(ATTEMPT_NAMES, row, strict=True))) for row in rows.attempts]
+    exchange = exchange_dict(named(EXCHANGE_NAMES, rows.exchange))
+    exchange["attempts"] = [attempt_dict(named(ATTEMPT_NAMES, row)) for row in rows.attempts]
     return exchange
 
 

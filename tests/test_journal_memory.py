@@ -23,15 +23,17 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 
 async def test_the_last_success_of_a_conversation_is_its_binding(store: SqliteStore) -> None:
-    await store.write(in_rows(
-        [
-            exchange(1, affinity_key="talk"),
-            exchange(2, affinity_key="talk", replica_id="cloud/up", client_key="phone"),
-            exchange(3, affinity_key="talk", replica_id="late/up", status=Status.UPSTREAM_ERROR),
-            exchange(4, affinity_key=None),
-            exchange(5, affinity_key="other"),
-        ]
-    ))
+    await store.write(
+        in_rows(
+            [
+                exchange(1, affinity_key="talk"),
+                exchange(2, affinity_key="talk", replica_id="cloud/up", client_key="phone"),
+                exchange(3, affinity_key="talk", replica_id="late/up", status=Status.UPSTREAM_ERROR),
+                exchange(4, affinity_key=None),
+                exchange(5, affinity_key="other"),
+            ]
+        )
+    )
     assert await store.bindings(START_S, 100) == [
         Binding("talk", "cloud/up", "phone", START_S + 2 + 2.5),
         Binding("other", "box/up", "laptop", START_S + 5 + 2.5),
@@ -50,14 +52,16 @@ async def test_an_idempotency_key_tells_what_failed_under_it(store: SqliteStore)
         attempt(2, replica_id="b/up", status=Status.CLIENT_GONE),
     ]
     wrong = [attempt(1, replica_id="c/up", status=Status.UPSTREAM_ERROR, failure_kind="bad_request")]
-    await store.write(in_rows(
-        [
-            exchange(1, idempotency_key="k", status=Status.CLIENT_GONE, attempts=failed),
-            exchange(2, idempotency_key="k", status=Status.UPSTREAM_ERROR, attempts=wrong),
-            exchange(3, idempotency_key="k"),
-            exchange(4, idempotency_key=None, status=Status.UPSTREAM_ERROR, attempts=failed),
-        ]
-    ))
+    await store.write(
+        in_rows(
+            [
+                exchange(1, idempotency_key="k", status=Status.CLIENT_GONE, attempts=failed),
+                exchange(2, idempotency_key="k", status=Status.UPSTREAM_ERROR, attempts=wrong),
+                exchange(3, idempotency_key="k"),
+                exchange(4, idempotency_key=None, status=Status.UPSTREAM_ERROR, attempts=failed),
+            ]
+        )
+    )
     ended_at = START_S + 2.5
     found = await store.checkpoints(START_S, 100)
     assert sorted(found[:2]) == [Checkpoint("k", "a/up", False, ended_at + 1), Checkpoint("k", "b/up", False, ended_at + 1)]

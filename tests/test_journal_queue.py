@@ -12,10 +12,12 @@ import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pytest
 from structlog.testing import capture_logs
 
 from proxy.journal.queue import JournalQueue
 from proxy.journal.records import ExchangeRecord
+from proxy.journal.rows import Rows
 from proxy.journal.sqlite import SqliteStore
 from tests.journal_samples import exchange
 
@@ -268,6 +270,27 @@ async def test_a_record_that_is_a_bug_takes_no_other_with_it(tmp_path: Path) -> 
         queue.put(record)
     await until(lambda: queue.snapshot().pending == 0)
     assert (queue.snapshot().written, queue.snapshot().dropped) == (2, 1)
+    await queue.aclose(1)
+    await store.close()
+    assert ids(tmp_path / "j.db") == ["d000000", "d000002"]
+
+
+async def test_rows_that_a_store_stumbles_over_take_no_others_with_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await opened(tmp_path / "j.db")
+    write = store.write
+
+    async def stumble(batch: Sequence[Rows]) -> None:
+        if any(rows.id == "d000001" for rows in batch):
+            raise RuntimeError("a bug")
+        await write(batch)
+
+    monkeypatch.setattr(store, "write", stumble)
+    queue = JournalQueue(store, flush_s=0.02, log_s=0.01)
+    await queue.start()
+    for n in range(3):
+        queue.put(exchange(n))
+    await until(lambda: queue.snapshot().pending == 0)
+    assert (queue.snapshot().written, queue.snapshot().dropped, queue.snapshot().pending_bytes) == (2, 1, 0)
     await queue.aclose(1)
     await store.close()
     assert ids(tmp_path / "j.db") == ["d000000", "d000002"]

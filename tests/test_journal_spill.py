@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import dataclasses
 import resource
 from pathlib import Path
 
+import orjson
 import pytest
 from structlog.testing import capture_logs
 
 from proxy.journal.records import Status
 from proxy.journal.spill import import_spills, read_spill, write_spill
 from proxy.journal.sqlite import SqliteStore
+from proxy.story import as_journaled
 from routing.facts import FailureKind
 from routing.types import ModelTier, Usage
 from tests.journal_samples import attempt, exchange, in_rows, refused
@@ -75,6 +78,24 @@ def test_a_line_with_a_field_that_no_record_has_is_skipped(tmp_path: Path) -> No
 def test_no_folder_no_spill(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_spill(tmp_path / "gone" / "j.db", in_rows([exchange()]))
+
+
+async def test_lines_of_an_older_donut_are_imported(tmp_path: Path) -> None:
+    """Lines used to be written from the record: with its `last_decision`, and a usage that no column has all of."""
+    records = [exchange(1, attempts=[attempt(failure_kind=FailureKind.CUT), attempt(2, usage=Usage(7, reported=False))]), refused(2)]
+    lines = [dataclasses.asdict(record) for record in records]
+    for line, record in zip(lines, records, strict=True):
+        for fields, tried in zip(line["attempts"], record.attempts, strict=True):
+            fields["usage"] = tried.usage._asdict() if tried.usage is not None else None
+    assert {"last_decision", "attempts"} <= lines[0].keys()
+    assert "cache_write_1h" in lines[0]["attempts"][0]["usage"]
+    (tmp_path / "j.db.spill-1-1.jsonl").write_bytes(b"\n".join(map(orjson.dumps, lines)))
+    store = SqliteStore(tmp_path / "j.db")
+    await store.open()
+    assert await import_spills(tmp_path / "j.db", store) == 2
+    assert await store.exchange("d000001") == as_journaled(records[0])
+    assert await store.exchange("d000002") == as_journaled(records[1])
+    await store.close()
 
 
 async def test_an_import_is_complete_and_leaves_the_files_of_others_alone(tmp_path: Path) -> None:

@@ -152,7 +152,8 @@ async def test_writing_and_forgetting_at_once_keep_their_transactions_apart(tmp_
     await store.open()
     await store.write(in_rows([exchange(n) for n in range(300)]))
     await asyncio.gather(
-        *(store.write(in_rows([exchange(n)])) for n in range(1000, 1030)), *(store.delete_before(exchange(300).started_at, 20) for _ in range(20))
+        *(store.write(in_rows([exchange(n)])) for n in range(1000, 1030)),
+        *(store.delete_before(exchange(300).started_at, 20) for _ in range(20)),
     )
     assert sorted(row["id"] for row in await store.recent(500)) == [f"d{n:06d}" for n in range(1000, 1030)]
     await store.close()

@@ -7,7 +7,9 @@ never got through; with many rows per step all of them do (14,000 per second, on
 
 from __future__ import annotations
 
+import functools
 import itertools
+import re
 import sqlite3
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -24,23 +26,29 @@ sqlite3.register_adapter(type(None), _NONE.get)
 
 
 class BulkConnection(sqlite3.Connection):
-    """For `INSERT … VALUES (?, …)` only: the text up to the last `VALUES` is the head, the rest is the group to repeat."""
+    """For `INSERT … (a, …) VALUES (?, …)` only."""
 
     def executemany(self, sql: str, rows: Iterable[Any], /) -> sqlite3.Cursor:
         """Insert all of `rows`, an iterable of tuples that is read as it goes (in the thread that executes).
 
-        A chunk is inserted in pieces whose sizes are powers of two, so that a handful of prepared statements serves every size.
+        A chunk is inserted in pieces whose sizes are powers of two, so that a handful of prepared statements serves every size. A row may
+        leave off NULLs at its end: they are not bound where the whole chunk does without them.
         """
         cursor = self.cursor()
-        group = sql[sql.rindex("VALUES ") + len("VALUES ") :]
-        most = self._most_rows(group.count("?"))
+        columns = sql.count("?")
+        most = self._most_rows(columns)
         source = iter(rows)
         while chunk := list(itertools.islice(source, most)):
+            bound = max(map(len, chunk))
+            if min(map(len, chunk)) < bound:
+                bound = columns
+                chunk = [row + (None,) * (columns - len(row)) for row in chunk]
+            statement, group = _binding(sql, bound)
             start = 0
             while remaining := len(chunk) - start:
                 size = 1 << (remaining.bit_length() - 1)
                 values = list(itertools.chain.from_iterable(chunk[start : start + size]))
-                cursor.execute(sql + f", {group}" * (size - 1), values)
+                cursor.execute(statement + f", {group}" * (size - 1), values)
                 start += size
         return cursor
 
@@ -48,3 +56,11 @@ class BulkConnection(sqlite3.Connection):
         """The largest power of two that this SQLite can bind at once: builds before 3.32 take 999 values, later ones 32,766."""
         fitting = max(1, self.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER) // columns)
         return min(MOST_ROWS_PER_STEP, 1 << (fitting.bit_length() - 1))
+
+
+@functools.cache
+def _binding(sql: str, columns: int) -> tuple[str, str]:
+    """`sql` for its first `columns` only, and the group of marks that a further row adds."""
+    table, names, *_ = re.split("[()]", sql)
+    group = f"({', '.join('?' * columns)})"
+    return f"{table}({', '.join(names.split(', ')[:columns])}) VALUES {group}", group

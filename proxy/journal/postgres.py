@@ -129,10 +129,18 @@ async def _insert(connection: asyncpg.Connection, batch: Sequence[rows.Rows], cl
     async with connection.transaction():
         left = iter(batch)
         while some := list(itertools.islice(left, _SLICE)):
-            await connection.execute(_INSERT_EXCHANGES, *_columns(clean([each.exchange for each in some], _EXCHANGE_KINDS)))
-            attempts = _columns(clean([row for each in some for row in each.attempts], _ATTEMPT_KINDS))
+            await connection.execute(_INSERT_EXCHANGES, *_columns(clean(_exchanges(some), _EXCHANGE_KINDS)))
+            attempts = _columns(clean(_attempts(some), _ATTEMPT_KINDS))
             if attempts:
                 await connection.execute(_INSERT_ATTEMPTS, *attempts)
+
+
+def _exchanges(batch: Iterable[rows.Rows]) -> Iterator[rows.Row]:
+    return rows.whole((each.exchange for each in batch), len(rows.EXCHANGE_NAMES))
+
+
+def _attempts(batch: Iterable[rows.Rows]) -> Iterator[rows.Row]:
+    return rows.whole((row for each in batch for row in each.attempts), len(rows.ATTEMPT_NAMES))
 
 
 def _columns(found: Iterable[rows.Row]) -> list[tuple[Any, ...]]:
@@ -157,17 +165,17 @@ def _in_kind(value: Any, kind: str) -> Any:
         return None
 
 
-def _kinds(columns: str, others: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(others.get(name, "text") for name in columns.split(", "))
+def _kinds(names: Sequence[str], others: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(others.get(name, "text") for name in names)
 
 
-def _insert_statement(table: str, columns: str, kinds: Iterable[str]) -> str:
-    """`table` and `columns` are ours, never input."""
+def _insert_statement(table: str, names: Sequence[str], kinds: Iterable[str]) -> str:
+    """`table` and `names` are ours, never input."""
     arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(kinds, 1))
-    return f"INSERT INTO {table} ({columns}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608 - constants only
+    return f"INSERT INTO {table} ({', '.join(names)}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608 - constants only
 
 
-_EXCHANGE_KINDS = _kinds(rows.EXCHANGE_COLUMNS, _EXCHANGE_TYPES)
-_ATTEMPT_KINDS = _kinds(rows.ATTEMPT_COLUMNS, _ATTEMPT_TYPES)
-_INSERT_EXCHANGES = _insert_statement("exchanges", rows.EXCHANGE_COLUMNS, _EXCHANGE_KINDS)
-_INSERT_ATTEMPTS = _insert_statement("attempts", rows.ATTEMPT_COLUMNS, _ATTEMPT_KINDS)
+_EXCHANGE_KINDS = _kinds(rows.EXCHANGE_NAMES, _EXCHANGE_TYPES)
+_ATTEMPT_KINDS = _kinds(rows.ATTEMPT_NAMES, _ATTEMPT_TYPES)
+_INSERT_EXCHANGES = _insert_statement("exchanges", rows.EXCHANGE_NAMES, _EXCHANGE_KINDS)
+_INSERT_ATTEMPTS = _insert_statement("attempts", rows.ATTEMPT_NAMES, _ATTEMPT_KINDS)

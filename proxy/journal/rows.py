@@ -9,6 +9,7 @@ registry, which costs more than building the row.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -33,26 +34,36 @@ ATTEMPT_COLUMNS = (
     "cost_usd, price_version"
 )
 
-EXCHANGE_NAMES = tuple(EXCHANGE_COLUMNS.split(", "))
-ATTEMPT_NAMES = tuple(ATTEMPT_COLUMNS.split(", "))
+_RARE_OF_EXCHANGES = ("error_code", "error_message", "idempotency_key")
+_ESTIMATED = ("estimated_input_uncached", "estimated_cache_read", "estimated_cache_write", "estimated_output", "estimated_reasoning")
+_RARE_OF_ATTEMPTS = ("failure_kind", "failure_message", *_ESTIMATED)
+
+
+def _rare_last(columns: str, rare: tuple[str, ...]) -> tuple[str, ...]:
+    return (*[name for name in columns.split(", ") if name not in rare], *rare)
+
+
+EXCHANGE_NAMES = _rare_last(EXCHANGE_COLUMNS, _RARE_OF_EXCHANGES)
+ATTEMPT_NAMES = _rare_last(ATTEMPT_COLUMNS, _RARE_OF_ATTEMPTS)
+"""The columns in the order of a row. A row ends where nothing but NULLs would follow: binding those that nearly every row has was an eighth
+of what SQLite took for it."""
 
 _NO_TOKENS: Row = (None,) * 5
-_NO_USAGE: Row = (None,) * 10
 _INT64 = 2**63
 
 
-# Measured with `sys.getsizeof` on CPython 3.11, rounded up: tuples, numbers, and the few texts that are nobody else's.
+# 800 and 360 measured (`sys.getsizeof`, CPython 3.11): tuples, numbers, and the few texts that are nobody else's; more where those are long.
 _EXCHANGE_BYTES = 1024
-_ATTEMPT_BYTES = 1024
+_ATTEMPT_BYTES = 512
 
 
 class Rows(NamedTuple):
     """One exchange, ready to be written."""
 
     exchange: Row
-    """In the order of EXCHANGE_COLUMNS."""
+    """In the order of EXCHANGE_NAMES, its last ones left off where they are all NULL."""
     attempts: Sequence[Row]
-    """Each in the order of ATTEMPT_COLUMNS."""
+    """Each in the order of ATTEMPT_NAMES, likewise."""
     memory_bytes: int
     """Memory that they keep alive, estimated."""
 
@@ -65,7 +76,7 @@ class Rows(NamedTuple):
 def rows_of(record: ExchangeRecord) -> Rows:
     id_, tried = record.id, record.attempts
     decision = None if record.decision is None else decision_text(record.decision)
-    size = _EXCHANGE_BYTES + _ATTEMPT_BYTES * len(tried) + len(record.summary)
+    size = _EXCHANGE_BYTES + _ATTEMPT_BYTES * len(tried)
     if decision is not None:
         size += len(decision)
     # Without the call of Python that a NamedTuple's own `__new__` is.
@@ -73,7 +84,7 @@ def rows_of(record: ExchangeRecord) -> Rows:
 
 
 def _exchange_row(record: ExchangeRecord, decision: str | None) -> Row:
-    return (
+    row = (
         record.id,
         record.request_id,
         record.started_at,
@@ -90,20 +101,22 @@ def _exchange_row(record: ExchangeRecord, decision: str | None) -> Row:
         record.provider_id,
         _exact(record.tier),
         _exact(record.use_case),
-        record.error_code,
-        record.error_message,
         record.total_s,
         record.bytes_in,
         record.bytes_out,
         record.affinity_key,
-        record.idempotency_key,
         record.summary,
         decision,
     )
+    if record.error_code is None and record.error_message is None and record.idempotency_key is None:
+        return row
+    return (*row, record.error_code, record.error_message, record.idempotency_key)
 
 
 def _attempt_row(exchange_id: str, attempt: AttemptRecord) -> Row:
-    return (
+    usage = attempt.usage
+    is_reported = usage is not None and usage.reported
+    row = (
         exchange_id,
         attempt.number,
         attempt.replica_id,
@@ -111,8 +124,6 @@ def _attempt_row(exchange_id: str, attempt: AttemptRecord) -> Row:
         attempt.upstream_model,
         attempt.started_at,
         attempt.status._value_,
-        _exact(attempt.failure_kind),
-        attempt.failure_message,
         attempt.upstream_status,
         attempt.upstream_request_id,
         1 if attempt.connection_reused else 0,
@@ -121,18 +132,27 @@ def _attempt_row(exchange_id: str, attempt: AttemptRecord) -> Row:
         attempt.ttft_s,
         attempt.between_tokens_s,
         attempt.total_s,
-        *_usage_columns(attempt.usage),
+        *(_tokens(usage) if is_reported else _NO_TOKENS),
         attempt.cost_usd,
         attempt.price_version,
     )
+    if attempt.failure_kind is None and attempt.failure_message is None and (is_reported or usage is None):
+        return row
+    return (*row, _exact(attempt.failure_kind), attempt.failure_message, *(_NO_TOKENS if is_reported else _tokens(usage)))
 
 
-def _usage_columns(usage: Usage | None) -> Row:
-    """Five reported columns, then five estimated ones; one half is always NULL. In the order of Usage's fields."""
-    if usage is None:
-        return _NO_USAGE
-    tokens = usage[:5]
-    return tokens + _NO_TOKENS if usage.reported else _NO_TOKENS + tokens
+def _tokens(usage: Usage | None) -> Row:
+    return _NO_TOKENS if usage is None else usage[:5]
+
+
+def named(names: Sequence[str], row: Row) -> dict[str, Any]:
+    """The row's values by the names of their columns, all of them."""
+    return dict(itertools.zip_longest(names, row))
+
+
+def whole(rows: Iterable[Row], columns: int) -> Iterator[Row]:
+    """The rows with the NULLs that were left off."""
+    return (row + (None,) * (columns - len(row)) for row in rows)
 
 
 def _exact(text: str | None) -> str | None:
@@ -160,7 +180,7 @@ def _storable(value: Any) -> Any:
     return str(value).encode("utf-8", "replace").decode()
 
 
-def insert_statement(table: str, columns: str) -> str:
-    """`INSERT OR IGNORE INTO table (columns) VALUES (?, …)`; `table` and `columns` are ours, never input."""
-    marks = ", ".join("?" * len(columns.split(",")))
-    return f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - constants of this module only
+def insert_statement(table: str, names: Sequence[str]) -> str:
+    """`INSERT OR IGNORE INTO table (names) VALUES (?, …)`; `table` and `names` are ours, never input."""
+    marks = ", ".join("?" * len(names))
+    return f"INSERT OR IGNORE INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - constants of this module only

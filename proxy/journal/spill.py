@@ -20,11 +20,13 @@ import structlog
 
 from proxy.journal.port import JournalStore
 from proxy.journal.records import AttemptRecord, ExchangeRecord, Status
-from proxy.journal.rows import ATTEMPT_NAMES, EXCHANGE_NAMES, Row, Rows, decision_text, rows_of
+from proxy.journal.rows import ATTEMPT_NAMES, EXCHANGE_NAMES, Row, Rows, decision_text, named, rows_of
 from routing.types import Usage
 
 _log = structlog.get_logger("donut.journal")
 _IMPORT_ROWS = 500
+_TOKENS = Usage._fields[:5]
+"""Those that have columns."""
 
 
 def write_spill(journal: Path, batch: Sequence[Rows]) -> tuple[Path, int]:
@@ -88,7 +90,7 @@ def read_spill(file: Path) -> Iterator[ExchangeRecord]:
 
 def _line(rows: Rows) -> bytes:
     """The record's fields, not the row's columns: what other versions wrote and will read."""
-    fields = dict(zip(EXCHANGE_NAMES, rows.exchange, strict=True))
+    fields = named(EXCHANGE_NAMES, rows.exchange)
     fields["stream"] = bool(fields["stream"])
     if fields["decision"] is not None:
         fields["decision"] = json.loads(fields["decision"])
@@ -98,14 +100,14 @@ def _line(rows: Rows) -> bytes:
 
 
 def _attempt_fields(row: Row) -> dict[str, Any]:
-    fields = dict(zip(ATTEMPT_NAMES, row, strict=True))
+    fields = named(ATTEMPT_NAMES, row)
     del fields["exchange_id"]
     fields["connection_reused"] = bool(fields["connection_reused"])
     fields["usage"] = None
     for source, is_reported in (("reported", True), ("estimated", False)):
-        tokens = [fields.pop(f"{source}_{name}") for name in Usage._fields[:5]]
-        if tokens[0] is not None:
-            fields["usage"] = Usage(*tokens, is_reported)._asdict()
+        tokens = {name: fields.pop(f"{source}_{name}") for name in _TOKENS}
+        if tokens["output"] is not None:
+            fields["usage"] = {**tokens, "reported": is_reported}
     return fields
 
 

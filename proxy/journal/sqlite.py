@@ -39,8 +39,8 @@ _VACUUM_PAGES = 500
 _VACUUM_SHARE = 4
 """Pages are handed back only when more than a quarter of the file is free; below that, new rows will use them."""
 
-_INSERT_EXCHANGE = rows.insert_statement("exchanges", rows.EXCHANGE_COLUMNS)
-_INSERT_ATTEMPT = rows.insert_statement("attempts", rows.ATTEMPT_COLUMNS)
+_INSERT_EXCHANGE = rows.insert_statement("exchanges", rows.EXCHANGE_NAMES)
+_INSERT_ATTEMPT = rows.insert_statement("attempts", rows.ATTEMPT_NAMES)
 
 # What binding a value raises; an unsupported type is an InterfaceError in Python 3.11 and a ProgrammingError from 3.12 on.
 _NOT_BINDABLE = (UnicodeEncodeError, OverflowError, sqlite3.InterfaceError, sqlite3.ProgrammingError)

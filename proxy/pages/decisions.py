@@ -55,8 +55,9 @@ async def decision(site: Site, request: Request) -> Response:
 async def _find(site: Site, wanted: str) -> dict[str, Any] | None:
     patience_s = PATIENCE_S
     while True:
+        waits = site.pending()  # asked first: what is written while the journal is read is only found the next time
         exchange = await site.journal.exchange(wanted)
-        if exchange is not None or patience_s <= 0 or not site.pending():
+        if exchange is not None or patience_s <= 0 or not waits:
             return exchange
         patience_s -= SOON_S
         await asyncio.sleep(SOON_S)
