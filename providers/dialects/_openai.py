@@ -187,7 +187,7 @@ class ChoiceScanner:
         if self._held:
             data = self._held + data
             self._held = b""
-        if not data.endswith(b"\n\n"):
+        if not data.endswith(sse.EVENT_ENDS):
             data = self._without_unfinished(data)
         elif self.has_content and data.rfind(b"[DONE]") < 0 and _MARK.search(data) is None:
             self.content_events += data.count(b'"choices"')
