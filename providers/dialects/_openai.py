@@ -34,8 +34,7 @@ as long.
 Inside JSON strings the quotes are escaped, so prose never matches. `"finish_reason":null` and `"usage":null` stand in every chunk of some
 servers and mean nothing.
 """
-
-
+# Its parts, for `_is_plain`.
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 _FINISHED, _FINISHED_SPACED = b'"finish_reason":"', b'"finish_reason": "'
 
@@ -256,7 +255,7 @@ class ChoiceScanner:
     def _read(self, event: bytes) -> bool:
         """Take note of one event, with or without its blank line; False when the client must not see it."""
         try:
-            # Nearly every upstream sends one line, and JSON may end in line ends. With more lines in it this is no JSON.
+            # Nearly every upstream sends one line, and JSON may end in line ends. Other lines behind it, and this is no JSON.
             chunk = orjson.loads(event[6:]) if event.startswith(b"data: {") else self._odd_chunk(event)
         except orjson.JSONDecodeError:
             chunk = self._odd_chunk(event)
