@@ -31,7 +31,7 @@ from proxy.harness import HARNESSES
 from proxy.harnesses._manners import retry_headers
 from proxy.headers import header_text, to_client
 from proxy.journal.records import ExchangeRecord, Status
-from proxy.keepalive import patience_of
+from proxy.keepalive import Patience, patience_of
 from proxy.relay import Relay
 from proxy.serving import OnDisconnect, Upstream
 from proxy.silence import Silence
@@ -70,8 +70,10 @@ class Exchange:
     """The ticket of the deadline while it runs."""
     _deadline_s = 0.0
     _is_too_late = False
-    _silence: Silence | None = None
+    _patience: Patience | None = None
     """Of a stream whose client a sign of life helps."""
+    _silence: Silence | None = None
+    """While there may be need of one."""
     _is_draining = False
     _is_debug = False
     _checkpoint: str | None = None
@@ -164,7 +166,7 @@ class Exchange:
             record.affinity_key = demand.affinity_keys[0]
         self._deadline_s = asker.steering.deadline_s or serving.limits.deadline_s
         self._deadline = self._gateway.deadlines.start(self._deadline_s, self._deadline_passed, now_s)
-        if ask.stream and ask.stream_type is EVENT_STREAM:
+        if ask.stream and ask.stream_type is EVENT_STREAM and serving.limits.keepalive_s > 0:
             self._begin_silence(demand.harness)
         # Kept in one place until the commit and no longer: a thousand open streams must not hold a thousand prompts.
         self._prompt = (body, data)
@@ -285,8 +287,8 @@ class Exchange:
         self._deadline = 0
         self._prompt = NO_PROMPT
         self._attempt.committed(is_stream=self.record.stream)
-        if self._silence is not None:
-            self._silence.watch()
+        if self._patience is not None and not answer.has_ended():
+            self._silence_of(self._patience).watch()
         told = to_client(answer.headers) if self._translation is None else self._translation.headers
         record, upstream = self.record, self._upstream
         if self._is_debug or self._serving.tells_limits or record.use_case is None or upstream is None:
@@ -298,14 +300,17 @@ class Exchange:
     # Silence
 
     def _begin_silence(self, harness: str) -> None:
-        after_s = self._serving.limits.keepalive_s
-        patience = patience_of(self._dialect.name, harness) if after_s > 0 else None
-        if patience is None:
-            return
-        self._silence = Silence(self._gateway, self._downstream, patience, after_s, self._is_between_events)
+        patience = self._patience = patience_of(self._dialect.name, harness)
         # Some harnesses give up on a head before donut's own deadline.
-        if patience.speak_by_s < self._deadline_s:
-            self._silence.open_in_time(patience.speak_by_s, self._names)
+        if patience is not None and patience.speak_by_s < self._deadline_s:
+            self._silence_of(patience).open_in_time(patience.speak_by_s, self._names)
+
+    def _silence_of(self, patience: Patience) -> Silence:
+        """Made when there is need of it: most streams are over before anything could be said in them."""
+        if self._silence is None:
+            after_s = self._serving.limits.keepalive_s
+            self._silence = Silence(self._gateway, self._downstream, patience, after_s, self._is_between_events)
+        return self._silence
 
     def _is_between_events(self) -> bool:
         relay = self._attempt.relay if self._attempt is not None else None

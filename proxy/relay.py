@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from providers.dialects import EVENT_STREAM, Ask, Dialect, ErrorReply, StreamScanner
-from providers.sse import looks_like_sse, may_become_sse
+from providers.sse import EVENT_ENDS, looks_like_sse, may_become_sse
 from providers.transport.port import Answer, Headers, TransportError
 from proxy.downstream import Downstream, LinedHeaders
 from proxy.redact import without_secrets
@@ -21,8 +21,6 @@ from routing.types import Usage
 
 WHOLE_BYTES = 1024 * 1024
 """An answer that is not streamed is held up to this size, so that a cut or an error inside it can still fail over."""
-
-EVENT_ENDS = (b"\n\n", b"\r\n\r\n")
 
 TAIL_BYTES = 4096
 """What is kept of a larger answer: its end, where usage stands."""

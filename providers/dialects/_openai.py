@@ -34,6 +34,9 @@ as long.
 Inside JSON strings the quotes are escaped, so prose never matches. `"finish_reason":null` and `"usage":null` stand in every chunk of some
 servers and mean nothing.
 """
+# Its parts, for `_is_plain`.
+_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+_FINISHED, _FINISHED_SPACED = b'"finish_reason":"', b'"finish_reason": "'
 
 
 def require(data: dict[str, Any], key: str, kind: type, hint: str) -> Any:
@@ -200,7 +203,7 @@ class ChoiceScanner:
         if self._held:
             data = self._held + data
             self._held = b""
-        if not data.endswith(b"\n\n"):
+        if not data.endswith(sse.EVENT_ENDS):
             data = self._without_unfinished(data)
         elif self.has_content and data.rfind(b"[DONE]") < 0 and _MARK.search(data) is None:
             self.content_events += data.count(b'"choices"')
@@ -269,7 +272,7 @@ class ChoiceScanner:
     def _read(self, event: bytes) -> bool:
         """Take note of one event, with or without its blank line; False when the client must not see it."""
         try:
-            # Nearly every upstream sends one line, and JSON may end in line ends. With more lines in it this is no JSON.
+            # Nearly every upstream sends one line, and JSON may end in line ends. Other lines behind it, and this is no JSON.
             chunk = orjson.loads(event[6:]) if event.startswith(b"data: {") else self._odd_chunk(event)
         except orjson.JSONDecodeError:
             chunk = self._odd_chunk(event)
@@ -324,17 +327,33 @@ class ChoiceScanner:
 
 def _marked_event(data: bytes, position: int, has_returns: bool) -> int:
     """Where the first event that carries a mark begins, from the one at `position` on; the end of `data` where there is none."""
-    found = _MARK.search(data, position)
-    mark = len(data) if found is None else found.start()
-    # Backwards, because CPython searches so twice as fast.
-    if data.rfind(b"[DONE]", position, mark) >= 0:
-        mark = data.find(b"[DONE]", position, mark)
-    elif found is None:
-        return mark
+    size = len(data)
+    # The newest finish reason is nearly always the first mark as well, and CPython searches backwards twice as fast as forwards.
+    mark = data.rfind(_FINISHED, position)
+    if mark < 0:
+        mark = size
+    if not _is_plain(data, position, mark):
+        found = _MARK.search(data, position)
+        mark = size if found is None else found.start()
+        done = data.find(b"[DONE]", position, mark)
+        mark = mark if done < 0 else done
+    if mark == size:
+        return size
     if has_returns:
         return position + sse.last_boundary(data[position:mark])
     blank = data.rfind(b"\n\n", position, mark)
     return position if blank < 0 else blank + 2
+
+
+def _is_plain(data: bytes, start: int, end: int) -> bool:
+    """Does nothing there carry a mark? As `_MARK`, in half its time where much is to be looked through."""
+    return (
+        data.rfind(b'"error"', start, end) < 0
+        and data.rfind(_FINISHED, start, end) < 0
+        and data.rfind(_FINISHED_SPACED, start, end) < 0
+        and data.rfind(b"[DONE]", start, end) < 0
+        and (data.rfind(b'"usage"', start, end) < 0 or _USAGE.search(data, start, end) is None)
+    )
 
 
 def _split(data: bytes, has_returns: bool) -> tuple[list[bytes], int]:
