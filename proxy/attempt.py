@@ -21,9 +21,6 @@ from routing.pricing import cost_usd
 from routing.translation import upstream_dialect
 from routing.types import Dispatch, Usage
 
-REQUEST_IDS = frozenset({b"x-request-id", b"request-id"})
-"""What vendors call theirs; the first counts where both are there."""
-
 ERROR_BODY_BYTES = 64 * 1024
 """How much of an upstream's error answer is read: more than any of them sends, less than hurts."""
 
@@ -89,15 +86,17 @@ class Attempt:
             self._fail(Failure(error.kind, str(error)))
             return
         try:
-            self._note_answer(answer)
+            names = dict(answer.headers)
+            self._note_answer(answer, names)
             if answer.status >= 300:
                 await self._read_refusal(answer)
             else:
-                limits = upstream.kind.signals.read_headers(answer.headers, self._gateway.wall())
-                if limits:
-                    self._note_limits(limits)
+                signals = upstream.kind.signals
+                if not signals.marks.isdisjoint(names):
+                    self._note_limits(signals.read_names(names, self._gateway.wall()))
                 self.relay = relay
-                self._conclude(await relay.run(decoded(answer), upstream.headers))
+                plain = decoded(answer) if b"content-encoding" in names else answer
+                self._conclude(await relay.run(plain, upstream.headers))
         finally:
             answer.close()
 
@@ -126,15 +125,13 @@ class Attempt:
             self._take_aside(relayed.aside)
         self._fail(failure, status)
 
-    def _note_answer(self, answer: Answer) -> None:
+    def _note_answer(self, answer: Answer, names: Mapping[bytes, bytes]) -> None:
         record, timings = self.record, answer.timings
         record.queue_s, record.connect_s, record.connection_reused = timings.queue_s, timings.connect_s, timings.reused
         record.upstream_status = answer.status
-        for name, value in answer.headers:
-            if name in REQUEST_IDS:
-                record.upstream_request_id = value[:200].decode("latin-1")
-                if name == b"x-request-id":
-                    break
+        request_id = names.get(b"x-request-id") or names.get(b"request-id")
+        if request_id is not None:
+            record.upstream_request_id = request_id[:200].decode("latin-1")
 
     def _note_limits(self, limits: Limits) -> None:
         """What the provider said of its limits, unasked."""
