@@ -7,7 +7,7 @@ One object per exchange, no task of its own, no await in any `finally`: cancelli
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -49,8 +49,6 @@ PASSED_THROUGH = frozenset({FailureKind.BAD_REQUEST, FailureKind.CONTENT_POLICY,
 
 USE_CASE_HEADERS = {each.value: (b"x-donut-use-case", each.value.encode()) for each in UseCase}
 
-NO_PROMPT: tuple[bytes, dict[str, Any]] = (b"", {})
-
 GONE = Failure(FailureKind.CLIENT_GONE, "the client left")
 STOPPING = Failure(FailureKind.CLIENT_GONE, "donut was stopped in the middle of the answer")
 
@@ -59,8 +57,10 @@ class Exchange:
     # How each begins: defaults of the class, which no exchange has to set.
     _task: asyncio.Task[Any] | None = None
     _is_client_gone = False
-    _prompt = NO_PROMPT
-    """The request's body, as it came and parsed."""
+    _prompt = b""
+    """The request's body, as it came, until the commit."""
+    _parsed: dict[str, Any] | None = None
+    """The same parsed, until the first attempt. A second one is rare, and parses it again: most requests wait long, and hold it once."""
     _attempt: Attempt | None = None
     _decision: Decision | None = None
     _upstream: Upstream | None = None
@@ -142,9 +142,7 @@ class Exchange:
         record, serving, dialect = self.record, self._serving, self._dialect
         record.bytes_in = len(body)
         try:
-            data = _parse(body)
-            if caller.in_path is not None:
-                data |= caller.in_path
+            data = _parse(body, caller.in_path)
             ask = dialect.read(data, len(body))
             record.requested_model, record.stream = ask.model, ask.stream
             record.input_tokens_estimated = ask.input_tokens_estimated
@@ -169,7 +167,7 @@ class Exchange:
         if ask.stream and ask.stream_type is EVENT_STREAM and serving.limits.keepalive_s > 0:
             self._begin_silence(demand.harness)
         # Kept in one place until the commit and no longer: a thousand open streams must not hold a thousand prompts.
-        self._prompt = (body, data)
+        self._prompt, self._parsed = body, data
         del body, data
         await self._attempts(ask, demand, now_s)
 
@@ -251,7 +249,11 @@ class Exchange:
             return self._try_translated(attempt, ask, spoken)
         self._translation = None
         relay = Relay(self._downstream, dialect, ask, limits, self._commit)
-        return attempt.run(dialect.prepare(*self._prompt, ask, replica.upstream_model), spoken, self._caller, relay)
+        return attempt.run(dialect.prepare(self._prompt, self._take_parsed(), ask, replica.upstream_model), spoken, self._caller, relay)
+
+    def _take_parsed(self) -> dict[str, Any]:
+        parsed, self._parsed = self._parsed, None
+        return _parse(self._prompt, self._caller.in_path) if parsed is None else parsed
 
     def _spoken_with(self, upstream: Upstream, ask: Ask) -> str:
         """The dialect of the attempt: the client's where the upstream has it, and not one whose endpoint was not there just now."""
@@ -268,7 +270,7 @@ class Exchange:
 
     def _try_translated(self, attempt: Attempt, ask: Ask, spoken: str) -> Coroutine[Any, Any, None] | None:
         assert isinstance(self._decision, Dispatch)
-        source = Source(self._dialect, self._prompt[1], ask, self.record.id, int(self._gateway.wall()))
+        source = Source(self._dialect, self._take_parsed(), ask, self.record.id, int(self._gateway.wall()))
         try:
             translation = translate(source, self._serving.dialects[spoken], attempt.upstream.replica)
         except UntranslatableError as error:
@@ -285,7 +287,7 @@ class Exchange:
         assert self._attempt is not None
         self._gateway.deadlines.stop(self._deadline)
         self._deadline = 0
-        self._prompt = NO_PROMPT
+        self._prompt = b""
         self._attempt.committed(is_stream=self.record.stream)
         if self._patience is not None and not answer.has_ended():
             self._silence_of(self._patience).watch()
@@ -488,7 +490,8 @@ def _reasons(replica: ModelReplica) -> bool:
     return bool(bits & Capability.REASONING) and not bits & Capability.EMBEDDINGS
 
 
-def _parse(body: bytes) -> dict[str, Any]:
+def _parse(body: bytes, in_path: Mapping[str, Any] | None) -> dict[str, Any]:
+    """`in_path`: members of the request that its path says."""
     try:
         data = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -496,4 +499,4 @@ def _parse(body: bytes) -> dict[str, Any]:
         raise BadRequestError(f"the body is not valid JSON: {error.msg} at {where}", None, "invalid_json") from None
     if not isinstance(data, dict):
         raise BadRequestError("the body must be a JSON object", None, "invalid_json")
-    return data
+    return data if in_path is None else {**data, **in_path}
