@@ -52,7 +52,7 @@ _NO_TOKENS: Row = (None,) * 5
 _INT64 = 2**63
 
 
-# 800 and 360 measured (`sys.getsizeof`, CPython 3.11): tuples, numbers, and the few texts that are nobody else's; more where those are long.
+# Measured: 800 and 360 (`sys.getsizeof`, CPython 3.11): tuples, numbers, and the few texts that are nobody else's. Some are longer.
 _EXCHANGE_BYTES = 1024
 _ATTEMPT_BYTES = 512
 
