@@ -160,7 +160,7 @@ def _is_top_level(body: bytes, at: int, *, first: bool) -> bool:
     if opening is not None and opening.end() == at:
         return True  # the usual case: the first member of the object
     # Most nested ones stand in a tool's schema, which ends soon. Only that surplus bracket is an answer here: an end proves nothing.
-    near = body.find(b"}", at + NEAR_BYTES) + 1
+    near = body.find(b"}", at + NEAR_BYTES, at + 2 * NEAR_BYTES) + 1
     if near:
         try:
             orjson.loads(b"{" + body[at:near])

@@ -11,6 +11,9 @@ from itertools import pairwise
 MAX_EVENT_BYTES = 1024 * 1024
 """An unfinished event beyond this is let through unread: memory per stream stays bounded whatever the upstream sends."""
 
+EVENT_ENDS = (b"\n\n", b"\r\n\r\n")
+"""How a piece ends that ends with an event, but for the few servers that end lines in CR."""
+
 _BOUNDARY = re.compile(rb"\r\n\r\n|\n\n|\r\r|\n\r\n|\r\n\n|\n\r(?!\n)|\r\r\n")
 _LINE = re.compile(rb"\r\n|\n|\r")
 _BOM = b"\xef\xbb\xbf"

@@ -1,7 +1,7 @@
 """Who asks: what the head of a request says of its demand, and what it comes to for a model that is named under it.
 
 A client says the same in one request after the other, so its connection keeps the `Asker` (`proxy.caller`), and a body has only to add how
-long it is and which conversation it belongs to: that was a third of the cost of a demand.
+long it is and which conversation it belongs to: half of what a demand cost was spent on the rest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from routing.types import Demand, Target, TargetKind, UseCase
 EXPECTED_OUTPUT_TOKENS = 512
 """Held for an answer of unknown length, until issue 04 learns it per model: the median turn of a coding harness is shorter."""
 
-WISHES_REMEMBERED = 32
+WISHES_REMEMBERED = 16
 """Per asker. A harness has two or three; clients choose the names, so it is bounded."""
 
 _USE_CASES = {"embeddings": UseCase.EMBED}

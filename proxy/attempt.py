@@ -19,7 +19,7 @@ from proxy.serving import Serving
 from routing.facts import AttemptFailed, AttemptFinished, Failure, FailureKind, FirstToken, LimitsReported
 from routing.pricing import cost_usd
 from routing.translation import upstream_dialect
-from routing.types import Demand, Dispatch, Usage
+from routing.types import Dispatch, Usage
 
 REQUEST_IDS = frozenset({b"x-request-id", b"request-id"})
 """What vendors call theirs; the first counts where both are there."""
@@ -55,12 +55,13 @@ class Attempt:
     param: str | None = None
     """The member of the request that stands against this attempt."""
 
-    def __init__(self, gateway: Gateway, serving: Serving, dispatch: Dispatch, demand: Demand, number: int) -> None:
+    def __init__(self, gateway: Gateway, serving: Serving, dispatch: Dispatch, number: int, now_s: float) -> None:
+        """`number`: 1 for the first of its exchange; it begins at `now_s`."""
         self._gateway = gateway
         self._router = serving.router
         self._reservation = dispatch.reservation
-        self._demand = demand
-        self._began = gateway.now()
+        self._demand = dispatch.evidence.demand
+        self._began = now_s
         replica = dispatch.replica
         self.upstream = serving.upstreams[replica.id]
         self.record = AttemptRecord(number, replica.id, replica.provider_id, replica.upstream_model, gateway.wall())

@@ -18,9 +18,10 @@ class Deadlines:
         self._next = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def start(self, after_s: float, on_passed: Callable[[], None]) -> int:
+    def start(self, after_s: float, on_passed: Callable[[], None], now_s: float | None = None) -> int:
+        """`now_s`: where the caller has just asked the clock."""
         self._next += 1
-        self._open[self._next] = (self._now() + after_s, on_passed)
+        self._open[self._next] = ((self._now() if now_s is None else now_s) + after_s, on_passed)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
         return self._next

@@ -4,6 +4,7 @@ to close the connection after an answer that broke off.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any, Protocol
 
@@ -49,6 +50,7 @@ def as_pairs(headers: Headers) -> Headers:
 class Connection(Protocol):
     """What donut's server protocol offers beyond ASGI. No task per request waits for a disconnect: the connection calls."""
 
+    loop: asyncio.AbstractEventLoop
     caller: Caller | None
     """Whose the last exchange on this connection was."""
 

@@ -31,9 +31,10 @@ from proxy.harness import HARNESSES
 from proxy.harnesses._manners import retry_headers
 from proxy.headers import header_text, to_client
 from proxy.journal.records import ExchangeRecord, Status
+from proxy.keepalive import Patience, patience_of
 from proxy.relay import Relay
 from proxy.serving import OnDisconnect, Upstream
-from proxy.silence import Silence, silence_of
+from proxy.silence import Silence
 from proxy.translation import HoldingRelay, Source, Translation, translate, with_losses
 from routing import explain
 from routing.facts import Failure, FailureKind
@@ -69,8 +70,10 @@ class Exchange:
     """The ticket of the deadline while it runs."""
     _deadline_s = 0.0
     _is_too_late = False
-    _silence: Silence | None = None
+    _patience: Patience | None = None
     """Of a stream whose client a sign of life helps."""
+    _silence: Silence | None = None
+    """While there may be need of one."""
     _is_draining = False
     _is_debug = False
     _checkpoint: str | None = None
@@ -93,7 +96,7 @@ class Exchange:
 
         Raises nothing: when the server is stopping, its cancellation has done its work once the client knows.
         """
-        self._task = asyncio.current_task()
+        self._task = asyncio.current_task(self._downstream.connection.loop)  # without the loop Python 3.11 asks the kernel who it is
         self._gateway.in_flight += 1
         self._downstream.connection.watch(self._client_left)
         try:
@@ -111,7 +114,8 @@ class Exchange:
             await self._crashed(error)
         finally:
             self._downstream.connection.watch(None)
-            self._gateway.deadlines.stop(self._deadline)
+            if self._deadline:
+                self._gateway.deadlines.stop(self._deadline)
             if self._silence is not None:
                 self._end_silence()
             self._gateway.in_flight -= 1
@@ -127,11 +131,15 @@ class Exchange:
         encoding = caller.by_name.get(b"content-encoding")
         try:
             body = self._downstream.connection.take_body()
-            body = await read_body(receive, length, encoding, limit) if body is None else plain_body(body, encoding, limit)
+            if body is None:
+                body = await read_body(receive, length, encoding, limit)
+                now_s = self._gateway.now()
+            else:
+                body, now_s = plain_body(body, encoding, limit), self._began
         except BodyError as error:
             await self._refuse(ErrorReply(error.status, "request_too_large" if error.status == 413 else "invalid_request", str(error)))
             return
-        record, serving, dialect, now_s = self.record, self._serving, self._dialect, self._gateway.now()
+        record, serving, dialect = self.record, self._serving, self._dialect
         record.bytes_in = len(body)
         try:
             data = _parse(body)
@@ -157,13 +165,13 @@ class Exchange:
         if demand.affinity_keys:
             record.affinity_key = demand.affinity_keys[0]
         self._deadline_s = asker.steering.deadline_s or serving.limits.deadline_s
-        self._deadline = self._gateway.deadlines.start(self._deadline_s, self._deadline_passed)
-        if ask.stream and ask.stream_type is EVENT_STREAM:
+        self._deadline = self._gateway.deadlines.start(self._deadline_s, self._deadline_passed, now_s)
+        if ask.stream and ask.stream_type is EVENT_STREAM and serving.limits.keepalive_s > 0:
             self._begin_silence(demand.harness)
         # Kept in one place until the commit and no longer: a thousand open streams must not hold a thousand prompts.
         self._prompt = (body, data)
         del body, data
-        await self._attempts(ask, demand)
+        await self._attempts(ask, demand, now_s)
 
     # Checkpoints
 
@@ -186,19 +194,20 @@ class Exchange:
 
     # Attempts
 
-    async def _attempts(self, ask: Ask, demand: Demand) -> None:
+    async def _attempts(self, ask: Ask, demand: Demand, now_s: float) -> None:
         shared, limits = self._gateway.shared, self._serving.limits
         tried = self._resumed
         last: Attempt | None = None
         panicked = False
         while True:
-            decision = self._serving.router.decide(demand, self._gateway.now(), tried, panicked=panicked)
+            decision = self._serving.router.decide(demand, now_s, tried, panicked=panicked)
             if tried and last is None and isinstance(decision, Refusal):
                 # All were tried under this idempotency key: the plan begins anew.
                 tried = self._resumed = frozenset()
                 decision = self._decide(demand, tried, panicked)
             if shared is not None and isinstance(decision, Dispatch):
                 decision = await shared.admitted(decision, partial(self._decide, demand, tried, panicked))
+                now_s = self._gateway.now()
             if isinstance(decision, Refusal):
                 if last is None:
                     self._decision = decision
@@ -207,7 +216,7 @@ class Exchange:
                     await self._reply_failure(last)
                 return
             self._decision = decision
-            last = Attempt(self._gateway, self._serving, decision, demand, len(self.record.attempts) + 1)
+            last = Attempt(self._gateway, self._serving, decision, len(self.record.attempts) + 1, now_s)
             running = self._try(last, ask)
             if running is not None:
                 await running
@@ -222,6 +231,7 @@ class Exchange:
             if not failure.policy.try_elsewhere or len(self.record.attempts) >= limits.max_attempts or self._is_client_gone:
                 await self._reply_failure(last)
                 return
+            now_s = self._gateway.now()
 
     def _decide(self, demand: Demand, tried: frozenset[str], panicked: bool) -> Decision:
         return self._serving.router.decide(demand, self._gateway.now(), tried, panicked=panicked)
@@ -274,10 +284,11 @@ class Exchange:
         """The first content byte goes out now: no other replica may answer, and the deadline has done its work."""
         assert self._attempt is not None
         self._gateway.deadlines.stop(self._deadline)
+        self._deadline = 0
         self._prompt = NO_PROMPT
         self._attempt.committed(is_stream=self.record.stream)
-        if self._silence is not None:
-            self._silence.watch()
+        if self._patience is not None and not answer.has_ended():
+            self._silence_of(self._patience).watch()
         told = to_client(answer.headers) if self._translation is None else self._translation.headers
         record, upstream = self.record, self._upstream
         if self._is_debug or self._serving.tells_limits or record.use_case is None or upstream is None:
@@ -289,11 +300,17 @@ class Exchange:
     # Silence
 
     def _begin_silence(self, harness: str) -> None:
-        after_s, may_speak = self._serving.limits.keepalive_s, self._is_between_events
-        silence = silence_of(self._gateway, self._downstream, self._dialect.name, harness, after_s=after_s, may_speak=may_speak)
-        if silence is not None:
-            silence.open_in_time(harness, self._deadline_s, self._names)
-            self._silence = silence
+        patience = self._patience = patience_of(self._dialect.name, harness)
+        # Some harnesses give up on a head before donut's own deadline.
+        if patience is not None and patience.speak_by_s < self._deadline_s:
+            self._silence_of(patience).open_in_time(patience.speak_by_s, self._names)
+
+    def _silence_of(self, patience: Patience) -> Silence:
+        """Made when there is need of it: most streams are over before anything could be said in them."""
+        if self._silence is None:
+            after_s = self._serving.limits.keepalive_s
+            self._silence = Silence(self._gateway, self._downstream, patience, after_s, self._is_between_events)
+        return self._silence
 
     def _is_between_events(self) -> bool:
         relay = self._attempt.relay if self._attempt is not None else None

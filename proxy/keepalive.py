@@ -8,8 +8,11 @@ a sign of life and no word of anybody's answer. Who answers may still change aft
 from __future__ import annotations
 
 import asyncio
+import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from functools import lru_cache
+from typing import NamedTuple, Protocol
 
 from proxy.harness import HARNESSES
 from proxy.harnesses import Temper
@@ -27,6 +30,7 @@ _EVENTS: Mapping[str, bytes] = {
 _TAKES_EVENTS = frozenset({"messages", "responses"})
 """Here every client of the format has to pass over events that it does not know; in chat, programs read `choices[0]` of every chunk."""
 
+_COMMENTED = frozenset({*_EVENTS, "completions"})
 _UNKNOWN = Temper(patience=frozenset({"comment", "event"}))
 
 SWEEP_S = 1.0
@@ -34,25 +38,26 @@ MARGIN_S = 30.0
 """How long before a harness's limit donut has to have said something."""
 
 
-def keepalive_of(dialect: str, harness: str) -> bytes | None:
-    """What may be put between two events of a stream in `dialect` to `harness`; None: nothing."""
+class Patience(NamedTuple):
+    """How a harness bears silence in one dialect."""
+
+    sign: bytes
+    """What may be put between two events of a stream."""
+    speak_by_s: float = math.inf
+    """Seconds after which it must have seen the beginning of an answer; infinite: it is more patient than donut's own deadlines."""
+
+
+@lru_cache(maxsize=256)
+def patience_of(dialect: str, harness: str) -> Patience | None:
+    """None: nothing may be said to it but the answer."""
     known = HARNESSES.get(harness)
-    patience = (known.temper if known is not None else _UNKNOWN).patience
+    temper = known.temper if known is not None else _UNKNOWN
+    by_s = math.inf if temper.header_limit_s is None else max(1.0, temper.header_limit_s - MARGIN_S)
     event = _EVENTS.get(dialect)
-    if event is not None and "event" in patience and (dialect in _TAKES_EVENTS or "comment" not in patience):
-        return event
+    if event is not None and "event" in temper.patience and (dialect in _TAKES_EVENTS or "comment" not in temper.patience):
+        return Patience(event, by_s)
     # Formats of which donut knows no such event (legacy completions) still are streams of events.
-    return COMMENT if "comment" in patience and dialect in _COMMENTED else None
-
-
-_COMMENTED = frozenset({*_EVENTS, "completions"})
-
-
-def speak_by_s(harness: str) -> float | None:
-    """Seconds after which `harness` must have seen the beginning of an answer; None: it is more patient than donut's own deadlines."""
-    known = HARNESSES.get(harness)
-    limit_s = known.temper.header_limit_s if known is not None else None
-    return None if limit_s is None else max(1.0, limit_s - MARGIN_S)
+    return Patience(COMMENT, by_s) if "comment" in temper.patience and dialect in _COMMENTED else None
 
 
 class Stream(Protocol):
@@ -63,53 +68,51 @@ class Stream(Protocol):
     def try_write(self, data: bytes) -> bool: ...
 
 
-class KeepAlives:
-    """Watches streams that have begun. Every `after_s` seconds in which nothing went out, one sign of life goes out; 0 switches it off."""
+class Watched(ABC):
+    """One stream, of a client that a sign helps."""
 
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._watched: dict[int, _Watched] = {}
-        self._next = 0
-        self._timer: asyncio.TimerHandle | None = None
+    _stream: Stream
+    _sign: bytes
+    _after_s: float
+    _bytes_seen = -1
+    """What had gone out when the sweep looked last. Only the sweep takes note, so a stream that is over before it comes costs nothing."""
+    _moved_at = 0.0
 
-    def start(self, stream: Stream, sign: bytes, after_s: float, may_speak: Callable[[], bool]) -> int:
-        """A ticket for `stop`. `may_speak`: is the stream between two events now, and not at its end?"""
-        self._next += 1
-        self._watched[self._next] = _Watched(stream, sign, after_s, may_speak, self._now())
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
-        return self._next
-
-    def stop(self, ticket: int) -> None:
-        """Watch it no longer; before its last event goes out, and harmless at any time."""
-        self._watched.pop(ticket, None)
-
-    def _sweep(self) -> None:
-        now = self._now()
-        for watched in self._watched.values():
-            watched.look(now)
-        self._timer = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep) if self._watched else None
-
-
-class _Watched:
-    __slots__ = ("_after_s", "_bytes_out", "_may_speak", "_moved_at", "_sign", "_stream")
-
-    def __init__(self, stream: Stream, sign: bytes, after_s: float, may_speak: Callable[[], bool], now: float) -> None:
-        self._stream = stream
-        self._sign = sign
-        self._after_s = after_s
-        self._may_speak = may_speak
-        self._bytes_out = stream.bytes_out
-        self._moved_at = now
+    @abstractmethod
+    def may_speak(self) -> bool:
+        """Is the stream between two events now, and not at its end?"""
 
     def look(self, now: float) -> None:
         stream = self._stream
-        if stream.bytes_out == self._bytes_out and now - self._moved_at < self._after_s:
-            return
-        if stream.bytes_out == self._bytes_out:
-            if not self._may_speak():
+        if stream.bytes_out == self._bytes_seen:
+            if now - self._moved_at < self._after_s or not self.may_speak():
                 return
             # A client that does not even read what it has needs no sign; the next sweep tries again.
             stream.try_write(self._sign)
-        self._bytes_out = stream.bytes_out
+        self._bytes_seen = stream.bytes_out
         self._moved_at = now
+
+
+class KeepAlives:
+    """Watches streams that have begun. Every `after_s` seconds in which nothing went out, one sign of life goes out."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._watched: set[Watched] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, stream: Watched) -> None:
+        """Harmless when it is watched already."""
+        self._watched.add(stream)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+
+    def stop(self, stream: Watched) -> None:
+        """Watch it no longer; before its last event goes out, and harmless at any time."""
+        self._watched.discard(stream)
+
+    def _sweep(self) -> None:
+        now = self._now()
+        for stream in self._watched:
+            stream.look(now)
+        self._timer = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep) if self._watched else None

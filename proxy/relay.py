@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from providers.dialects import EVENT_STREAM, Ask, Dialect, ErrorReply, StreamScanner
-from providers.sse import looks_like_sse, may_become_sse
+from providers.sse import EVENT_ENDS, looks_like_sse, may_become_sse
 from providers.transport.port import Answer, Headers, TransportError
 from proxy.downstream import Downstream, LinedHeaders
 from proxy.redact import without_secrets
@@ -21,8 +21,6 @@ from routing.types import Usage
 
 WHOLE_BYTES = 1024 * 1024
 """An answer that is not streamed is held up to this size, so that a cut or an error inside it can still fail over."""
-
-EVENT_ENDS = (b"\n\n", b"\r\n\r\n")
 
 TAIL_BYTES = 4096
 """What is kept of a larger answer: its end, where usage stands."""
@@ -76,8 +74,10 @@ class Relay:
                 else:
                     await self._whole(answer, first)
                 return self.result
-            while not (is_stream := looks_like_sse(first)) and may_become_sse(first) and (more := await answer.read()):
+            is_stream = first.startswith(b"data:") or looks_like_sse(first)
+            while not is_stream and may_become_sse(first) and (more := await answer.read()):
                 first += more
+                is_stream = looks_like_sse(first)
             if is_stream:
                 await self._stream(answer, first)
             else:
@@ -93,33 +93,42 @@ class Relay:
 
     async def _stream(self, answer: Answer, first: bytes) -> None:
         scanner = self._scanner = self._dialect.new_scanner(self._ask)
-        if await self._wait_for_content(answer, scanner, first):
+        out = scanner.feed(first)
+        if scanner.is_finished and answer.has_ended():
+            self._pending = out  # all of it came in one read: nothing to hold, to commit or to pump
+        elif await self._wait_for_content(answer, scanner, out):
             await self._pump(answer, scanner)
         await self._stream_ended(answer, scanner)
 
-    async def _wait_for_content(self, answer: Answer, scanner: StreamScanner, data: bytes) -> bool:
+    async def _wait_for_content(self, answer: Answer, scanner: StreamScanner, out: bytes) -> bool:
         """Hold events back until the first content, then commit. False: there is nothing to pump, the stream is over or has failed."""
-        while data:
-            out = scanner.feed(data)
-            await self._finish_early_commit()
+        while True:
+            if self._early_commit is not None:
+                await self._finish_early_commit()
             if scanner.failure is not None:
-                self._pending = without_secrets(out, self._secrets)
+                self._pending = out
                 return False
             if self._downstream.has_started:
                 self._latest = out or self._latest
                 await self._downstream.write(out)
                 return True
+            if scanner.is_finished and answer.has_ended():
+                self._pending = out
+                return False
+            if scanner.has_content or scanner.is_finished:
+                await self._commit(answer, out)
+                return True
             if out:
                 self._hold(out)
-            if scanner.is_finished and answer.has_ended():
-                return False
-            if scanner.has_content or scanner.is_finished or self._prelude_is_full():
-                await self._commit(answer)
-                return True
-            if self._prelude and self._prelude_timer is None:
-                self._prelude_timer = asyncio.get_running_loop().call_later(self._limits.prelude_s, self._prelude_is_over, answer)
+                if self._prelude_is_full():
+                    await self._commit(answer)
+                    return True
+                if self._prelude_timer is None:
+                    self._prelude_timer = asyncio.get_running_loop().call_later(self._limits.prelude_s, self._prelude_is_over, answer)
             data = await answer.read()
-        return False
+            if not data:
+                return False
+            out = scanner.feed(data)
 
     async def _pump(self, answer: Answer, scanner: StreamScanner) -> None:
         """From commit to the end. Pieces go their way as they arrive; this task wakes when the client is slow, and at the end."""
@@ -143,13 +152,14 @@ class Relay:
                 downstream.bytes_out += len(out)
                 self._latest = out
                 return True
-        self._pending = out if scanner.failure is None else without_secrets(out, self._secrets)
+        self._pending = out
         return False
 
     async def _stream_ended(self, answer: Answer, scanner: StreamScanner) -> None:
         self._latest = b""
-        await self._finish_early_commit()
-        rest = self._pending + (scanner.finish() if scanner.failure is None else b"")
+        if self._early_commit is not None:
+            await self._finish_early_commit()
+        rest = self._pending if scanner.failure is not None else self._pending + scanner.finish()
         self._pending = b""
         self._note(scanner)
         if scanner.failure is not None:
@@ -157,6 +167,7 @@ class Relay:
             if self._downstream.has_started:
                 # The upstream's own error event goes out; a second one would be one too many.
                 self._downstream.connection.close_after_response()
+                rest = without_secrets(rest, self._secrets)
                 await self._downstream.end(rest if scanner.is_finished else rest + self._dialect.end_events)
         elif not scanner.is_finished:
             raise TransportError(FailureKind.CUT, "the stream ended before its terminal event")
@@ -164,8 +175,12 @@ class Relay:
             await self._downstream.end(rest)
         else:
             # All of it is here, and nothing has gone out: one write instead of two.
-            self._stop_prelude_timer()
-            await self._downstream.reply(answer.status, self._stream_head(answer), b"".join((*self._prelude, rest)))
+            if self._prelude:
+                self._stop_prelude_timer()
+                rest = b"".join((*self._prelude, rest))
+            headers = self._stream_head(answer)
+            if not self._downstream.try_reply(answer.status, headers, rest):
+                await self._downstream.reply(answer.status, headers, rest)
 
     def _hold(self, out: bytes) -> None:
         self._prelude = (*self._prelude, out)
@@ -194,10 +209,11 @@ class Relay:
         if self._early_commit is not None:
             self._early_commit.cancel()
 
-    async def _commit(self, answer: Answer) -> None:
+    async def _commit(self, answer: Answer, out: bytes = b"") -> None:
+        """All that is held goes out, and `out` behind it."""
         if self._prelude_timer is not None:
             self._prelude_timer.cancel()
-        held = self._prelude[0] if len(self._prelude) == 1 else b"".join(self._prelude)
+        held = b"".join((*self._prelude, out)) if self._prelude else out
         self._prelude = ()
         self._latest = held
         await self._downstream.start(answer.status, self._stream_head(answer), held)

@@ -22,6 +22,7 @@ from providers.transport.outbox import BatchedTransport, outbox_of
 from providers.transport.port import Headers
 from proxy.caller import Caller
 from proxy.downstream import CONNECTION, Begin, Downstream, LinedHeaders
+from proxy.exchange_runner import ExchangeRunner
 from proxy.idle import idle_connections
 from proxy.repeated_head import LENGTH_DIGITS, RepeatedHead, repeated_head
 
@@ -54,12 +55,14 @@ class DonutProtocol(HttpToolsProtocol):
 
     _known: RepeatedHead | None = None
     """What this client has said twice."""
+    _known_of: Caller | None = None
+    """Whose head was last looked at for that: once is enough, also where it is none that can be known."""
     _expected: RepeatedHead | None = None
     """The same, while nothing is under way and the parser stands between two messages."""
     _is_between_messages = True
     """Is the parser?"""
     _raw = b""
-    """How the message began that was parsed last; there may be more than its head."""
+    """What may be the head of the message that was parsed last; the parser knows better."""
     _held: list[bytes] | None = None
     """A known head and a part of its body, which the parser has not seen."""
     _held_for: RepeatedHead | None = None
@@ -71,6 +74,7 @@ class DonutProtocol(HttpToolsProtocol):
         super().connection_made(BatchedTransport(transport, outbox_of(self.loop)))
         self._idle = idle_connections(self.loop)
         self._idle.add(self)
+        self._runner = ExchangeRunner(self.loop)
         # uvloop does this by itself; asyncio does not for sockets that do not name their protocol, and socket.create_server's do not.
         # Without it Nagle and delayed acknowledgements hold the second piece of an answer back for 40 ms.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -120,16 +124,13 @@ class DonutProtocol(HttpToolsProtocol):
         if exchange is None:
             return False
         self.cycle = request
-        # Not by the loop's `create_task`: a task without a name makes itself one, which takes as long as the rest of it.
-        task = asyncio.Task(exchange, loop=self.loop, name="exchange")
-        self.tasks.add(task)
-        task.add_done_callback(request.ended)
+        self.tasks.add(self._runner.run(exchange, request.ended))
         return True
 
     def _parse(self, data: bytes) -> None:
         """uvicorn's way."""
         if self._is_between_messages:
-            self._raw = data[:HEAD_BYTES]
+            self._raw = data[: data.find(b"\r\n\r\n", 0, HEAD_BYTES) + 4]
             self._is_between_messages = False
         super().data_received(data)
 
@@ -154,14 +155,17 @@ class DonutProtocol(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def expect_again(self, caller: Caller, headers: Headers, begin: Begin) -> None:
-        if headers is self.headers and (self._known is None or self._known.caller is not caller):
+        if self._known_of is not caller and headers is self.headers:
+            self._known_of = caller
             self._known = repeated_head(self._raw, self.url, headers, caller, begin)
+            self._raw = b""
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._parse_what_is_held()
         super().connection_lost(exc)
         self._idle.discard(self)
         self._is_lost = True
+        self._runner.end()
         self.scope = None  # type: ignore[assignment]  # it knows this connection
         on_lost, self._on_lost = self._on_lost, None
         cycle: RequestResponseCycle | None = self.cycle

@@ -30,12 +30,13 @@ class Calibration:
     samples: int = 0
 
     def learn_input(self, estimated: int, reported: int) -> None:
-        self.input_ratio = _towards(self.input_ratio, estimated, reported)
         self.samples += 1
+        if estimated > 0 and reported > 0:
+            self.input_ratio += SMOOTHING * (_bounded(reported / estimated) - self.input_ratio)
 
     def learn_output(self, estimated: int, reported: int) -> None:
-        if estimated > 0:
-            self.output_ratio = _towards(self.output_ratio, estimated, reported)
+        if estimated > 0 and reported > 0:
+            self.output_ratio += SMOOTHING * (_bounded(reported / estimated) - self.output_ratio)
 
     def input_tokens(self, estimated: int) -> int:
         return round(estimated * self.input_ratio)
@@ -44,12 +45,5 @@ class Calibration:
         return round(estimated * self.output_ratio)
 
 
-def _towards(ratio: float, estimated: int, reported: int) -> float:
-    if estimated <= 0 or reported <= 0:
-        return ratio
-    seen = reported / estimated
-    if seen > RATIO_MAX:
-        seen = RATIO_MAX
-    elif seen < RATIO_MIN:
-        seen = RATIO_MIN
-    return ratio + SMOOTHING * (seen - ratio)
+def _bounded(ratio: float) -> float:
+    return RATIO_MIN if ratio < RATIO_MIN else RATIO_MAX if ratio > RATIO_MAX else ratio

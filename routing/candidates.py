@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from routing.fleet import ReplicaState
@@ -12,7 +13,8 @@ from routing.retry import BudgetSpent
 from routing.types import Demand, LogicalModel, ModelReplica, ModelTier, Objective, Target, TargetKind, UseCase
 
 
-class Candidates(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Candidates:
     """Parallel sequences: `states[i]` is the belief about `replicas[i]`, `models[i]` what it serves.
 
     Gates and factors work on whole columns, and what one request adds is told by position: a call per candidate and factor would cost

@@ -303,6 +303,11 @@ class Fleet:
         self._fading.add(replica_id)
         self.note(replica_id)
 
+    def note_fading_figures(self, replica_id: str, state: ReplicaState) -> None:
+        """The same where its health and its queue are what they were."""
+        self._fading.add(replica_id)
+        self.changes = state.changed = self.changes + 1  # `_mark`, inlined
+
     @property
     def open_reservations(self) -> int:
         return len(self._open)
@@ -350,21 +355,18 @@ class Fleet:
         self.headroom.share_used(counter, used, now_s)
         self._take_standings()
 
-    def holder(self, number: int) -> Reservation:
-        """The open reservation `number`. Raises KeyError once it is settled."""
-        return self._open[number]
-
-    def began(self, number: int, now_s: float) -> None:
-        """The first token of an open attempt came."""
+    def began(self, number: int, now_s: float) -> Reservation:
+        """The first token of an open attempt came; returns what it holds. Raises KeyError once it is settled."""
+        held = self._open[number]
         if number not in self._began:
             self._began[number] = now_s
-            held = self._open[number]
             state = held.state
             state.waiting -= 1
             if held.is_local:
                 state.began(held.sent_s, now_s)
             if held.errand is Errand.TRIAL and state.health.probe == number:
                 state.health.probe = None  # it has found out; a long answer need not keep anybody waiting
+        return held
 
     def settle(self, number: int) -> tuple[Reservation, float | None]:
         """Give back what `number` held: what that was, and when its first token came. Settling twice is a bug and crashes loudly."""

@@ -27,10 +27,10 @@ about one model or one size of request (OpenRouter's 402 "can only afford", Open
 
 def learn(fleet: Fleet, fact: Fact, now_s: float) -> None:
     match fact:
-        case FirstToken(reservation, ttft_s):
-            _began(fleet, reservation, ttft_s, now_s)
-        case AttemptFinished(reservation, usage, output_tokens_counted):
-            _finished(fleet, reservation, usage, output_tokens_counted, now_s)
+        case AttemptFinished():
+            _finished(fleet, *fact, now_s)
+        case FirstToken():
+            _began(fleet, *fact, now_s)
         case AttemptFailed(reservation, failure, usage):
             fleet.count(reservation, usage, failure.kind, now_s)
             _failed(fleet, reservation, failure, now_s)
@@ -49,13 +49,16 @@ def learn(fleet: Fleet, fact: Fact, now_s: float) -> None:
 
 
 def _began(fleet: Fleet, reservation: int, ttft_s: float, now_s: float) -> None:
-    held = fleet.holder(reservation)
+    held = fleet.began(reservation, now_s)
     state = held.state
     state.timing = state.timing.after_first_token(held.demand.input_tokens_estimated, ttft_s)
     state.answered(now_s)
-    fleet.began(reservation, now_s)
     if held.errand is not Errand.PLAIN:
         began(state.health, now_s)
+    elif not held.is_local:
+        # Its health is what it was, and it has no queue that grew shorter: gates see what they saw.
+        fleet.note_fading_figures(held.replica_id, state)
+        return
     fleet.note_fading(held.replica_id)
 
 

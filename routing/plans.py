@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from routing.board import Board, SoleBoard, board_of
 from routing.candidates import Candidates, DemandKind, Question, Task, kind_of, task_of
@@ -21,7 +21,8 @@ ROWS_KEPT = 12_800
 """Candidates in all plans together, about 1 KB each: a hundred plans of 128 candidates. Clients can invent kinds (`x-donut-exclude`)."""
 
 
-class Post(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Post:
     """One stage, judged and ranked."""
 
     stage: Stage

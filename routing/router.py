@@ -121,10 +121,10 @@ class Router:
         question = new(Question, (demand, now_s, tried, None, fleet.unwell, bound, self._floors, spent, fleet.headroom))
         earlier: list[Reject] = []
         doubted: list[Reject] = []
-        for number in range(len(plan.stages)):
+        for number, stage in enumerate(plan.stages):
             post = plan.post(number, question)
             if number:
-                question = question._replace(stage=post.stage.target)
+                question = question._replace(stage=stage.target)
             candidates = post.passed
             occasions = occasions_of(candidates, question)
             due = self._judges.due(occasions)
@@ -133,7 +133,7 @@ class Router:
                 rejects = [*earlier, *post.rejects, *stopped] if earlier or stopped else post.rejects
                 out = frozenset(candidates.positions[reject.replica_id] for reject in stopped) if stopped else NOBODY_OUT
                 found = (candidates, post.board.ranked(now_s), rejects, out)
-                return self._best_of(post.stage, found, question, occasions)
+                return self._best_of(stage, found, question, occasions)
             earlier += [*post.rejects, *stopped]
             doubted += doubts
             if is_final(stopped):

@@ -7,7 +7,7 @@ demand escalate, nearest first, then those below: a worse answer is better than 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from routing.types import TIER_ORDER, Catalog, Escalation, ModelReplica, ModelTier, Target, TargetKind
 
@@ -15,7 +15,8 @@ NAMED = frozenset({TargetKind.REPLICA, TargetKind.MODEL})
 """Kinds of targets that a client means as it says them."""
 
 
-class Stage(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Stage:
     target: Target
     replicas: tuple[ModelReplica, ...]
     spilled_from: ModelTier | None = None
@@ -34,7 +35,7 @@ def stages_of(target: Target, dialects: Collection[str], catalog: Catalog) -> tu
     for stage in stages:
         fresh = tuple(replica for replica in stage.replicas if replica.id not in seen)
         if any(dialect in dialects for replica in fresh for dialect in replica.dialects):
-            found.append(stage._replace(replicas=fresh))
+            found.append(replace(stage, replicas=fresh))
             seen.update(replica.id for replica in fresh)
     # Who speaks none of them is rejected in words, and not passed over in silence.
     return tuple(found) or tuple(stage for stage in stages if stage.replicas)[:1]

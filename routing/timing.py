@@ -47,13 +47,14 @@ class Timing(NamedTuple):
             return Timing(ttft_s, speed, float(prompt_tokens))
         tokens_off = prompt_tokens - mean_tokens
         seconds_off = ttft_s - mean_s
-        return Timing(
+        learned = (
             mean_s + SMOOTHING * seconds_off,
             speed,
             mean_tokens + SMOOTHING * tokens_off,
             (1.0 - SMOOTHING) * (variance + SMOOTHING * tokens_off * tokens_off),
             (1.0 - SMOOTHING) * (covariance + SMOOTHING * tokens_off * seconds_off),
         )
+        return tuple.__new__(Timing, learned)  # not by a call of Python: one is made for every stream
 
     def after_answer(self, output_tokens: int, seconds: float) -> Timing:
         """`seconds` from the first token to the end. Short answers teach nothing."""

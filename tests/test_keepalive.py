@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from openai import AsyncOpenAI
 
 from proxy import keepalive
 from proxy.harness import HARNESSES
-from proxy.keepalive import COMMENT, KeepAlives, keepalive_of, speak_by_s
+from proxy.keepalive import COMMENT, KeepAlives, Watched, patience_of
 from tests.serving import Donut, config_for
 from tests.streams import RECORDINGS, events, playing, recording
 from tests.upstreams import ScriptedUpstream, eventually
@@ -32,8 +33,7 @@ from tests.upstreams import ScriptedUpstream, eventually
     ],
 )
 def test_which_sign(dialect: str, harness: str, sign: bytes) -> None:
-    found = keepalive_of(dialect, harness)
-    assert found is not None
+    found = sign_of(dialect, harness)
     assert found.startswith(sign)
     assert found.endswith(b"\n\n")
 
@@ -42,14 +42,14 @@ def test_which_sign(dialect: str, harness: str, sign: bytes) -> None:
     ("dialect", "harness"), [("gemini", "gemini-cli"), ("gemini", "unknown"), ("chat", "gemini-cli"), ("embeddings", "curl")]
 )
 def test_nothing_where_it_would_break_something(dialect: str, harness: str) -> None:
-    assert keepalive_of(dialect, harness) is None
+    assert patience_of(dialect, harness) is None
 
 
 def test_only_who_has_a_limit_must_be_spoken_to_in_time() -> None:
-    assert speak_by_s("qwen-code") == 90
-    assert speak_by_s("gemini-cli") is None
-    assert speak_by_s("unknown") is None
-    assert all(wait is None or wait >= 60 for wait in map(speak_by_s, HARNESSES))
+    by_s = {each: patience.speak_by_s for each in (*HARNESSES, "unknown") if (patience := patience_of("chat", each)) is not None}
+    assert by_s["qwen-code"] == 90
+    assert by_s["unknown"] == math.inf
+    assert min(by_s.values()) >= 60
 
 
 # The SDKs read streams with a sign of life between any two events
@@ -61,9 +61,9 @@ def interleaved(stream: bytes, sign: bytes) -> bytes:
 
 
 def sign_of(dialect: str, harness: str) -> bytes:
-    sign = keepalive_of(dialect, harness)
-    assert sign is not None
-    return sign
+    patience = patience_of(dialect, harness)
+    assert patience is not None
+    return patience.sign
 
 
 @pytest.mark.parametrize("harness", ["openai-sdk", "qwen-code"])
@@ -115,13 +115,18 @@ async def test_responses(name: str, tmp_path: Path) -> None:
 # The sweep
 
 
-class Stream:
-    """As a Downstream: counts what it takes, and takes nothing while its client is slow."""
+class Stream(Watched):
+    """With itself as its Downstream: counts what it takes, and takes nothing while its client is slow."""
 
-    def __init__(self) -> None:
+    def __init__(self, sign: bytes = COMMENT, after_s: float = 15) -> None:
+        self._stream, self._sign, self._after_s = self, sign, after_s
         self.bytes_out = 10
         self.said: list[bytes] = []
         self.is_slow = False
+        self.is_between = True
+
+    def may_speak(self) -> bool:
+        return self.is_between
 
     def try_write(self, data: bytes) -> bool:
         if self.is_slow:
@@ -138,10 +143,6 @@ class Clock:
         return self.now_s
 
 
-def always() -> bool:
-    return True
-
-
 def swept(alive: KeepAlives, clock: Clock, until_s: float) -> None:
     while clock.now_s < until_s:
         clock.now_s += 1.0
@@ -149,14 +150,14 @@ def swept(alive: KeepAlives, clock: Clock, until_s: float) -> None:
 
 
 async def test_a_quiet_stream_gets_one_sign_per_interval() -> None:
-    clock, stream = Clock(), Stream()
+    clock, stream = Clock(), Stream(b"event: ping\n\n")
     alive = KeepAlives(clock)
-    ticket = alive.start(stream, b"event: ping\n\n", 15, always)
+    alive.start(stream)
     swept(alive, clock, 114)
     assert stream.said == []
     swept(alive, clock, 146)
     assert len(stream.said) == 3
-    alive.stop(ticket)
+    alive.stop(stream)
     swept(alive, clock, 300)
     assert len(stream.said) == 3
 
@@ -164,44 +165,45 @@ async def test_a_quiet_stream_gets_one_sign_per_interval() -> None:
 async def test_a_stream_that_moves_is_left_alone() -> None:
     clock, stream = Clock(), Stream()
     alive = KeepAlives(clock)
-    ticket = alive.start(stream, COMMENT, 15, always)
+    alive.start(stream)
     for until_s in range(110, 200, 10):
         stream.bytes_out += 1
         swept(alive, clock, until_s)
     assert stream.said == []
-    alive.stop(ticket)
+    alive.stop(stream)
 
 
 async def test_a_client_that_does_not_read_is_not_written_to() -> None:
     clock, stream = Clock(), Stream()
     stream.is_slow = True
     alive = KeepAlives(clock)
-    ticket = alive.start(stream, COMMENT, 15, always)
+    alive.start(stream)
     swept(alive, clock, 200)
     assert stream.said == []
     stream.is_slow = False
     swept(alive, clock, 216)
     assert stream.said == [COMMENT]
-    alive.stop(ticket)
+    alive.stop(stream)
 
 
 async def test_it_waits_until_an_event_is_whole() -> None:
-    clock, stream, between = Clock(), Stream(), [False]
+    clock, stream = Clock(), Stream()
+    stream.is_between = False
     alive = KeepAlives(clock)
-    ticket = alive.start(stream, COMMENT, 15, lambda: between[0])
+    alive.start(stream)
     swept(alive, clock, 200)
     assert stream.said == []
-    between[0] = True
+    stream.is_between = True
     swept(alive, clock, 201)
     assert stream.said == [COMMENT]
-    alive.stop(ticket)
+    alive.stop(stream)
 
 
 async def test_the_sweep_runs_by_itself_and_ends_with_the_last_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keepalive, "SWEEP_S", 0.01)
-    stream = Stream()
+    stream = Stream(after_s=0.02)
     alive = KeepAlives(asyncio.get_running_loop().time)
-    ticket = alive.start(stream, COMMENT, 0.02, always)
+    alive.start(stream)
     await eventually(lambda: len(stream.said) >= 2)
-    alive.stop(ticket)
+    alive.stop(stream)
     await eventually(lambda: alive._timer is None)

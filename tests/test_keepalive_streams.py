@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from proxy import keepalive
-from proxy.keepalive import COMMENT
+from proxy.keepalive import COMMENT, patience_of
 from tests.serving import Donut, config_for
 from tests.streams import CLEAN, DONE, HELLO, ROLE, STOP, Framing, RawClient, ask, events, payloads, playing
 from tests.upstreams import ScriptedUpstream, answer, saying
@@ -18,10 +19,13 @@ SIGN = keepalive._EVENTS["chat"]
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A sweep every 10 ms, and no harness waits longer than a second for the head of an answer."""
     monkeypatch.setattr(keepalive, "SWEEP_S", 0.01)
     monkeypatch.setattr(keepalive, "MARGIN_S", 1e6)
+    patience_of.cache_clear()
+    yield
+    patience_of.cache_clear()
 
 
 def paced(*pieces: bytes | float) -> tuple[bytes | float, ...]:

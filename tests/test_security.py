@@ -38,11 +38,12 @@ def telling(status: bytes, message: str, *, where: str) -> Handler:
     async def handle(request: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         echo = b" ".join([request.header(b"authorization") or b"", request.header(b"x-team-token") or b""]).decode()
         error = {"error": {"message": f"{message} {echo} also {THIRD_KEY}", "type": "odd", "code": echo, "param": BODY_KEY}}
-        if where == "stream":
+        if where.startswith("stream"):
             content = chunk(role="assistant", content="hello")
             writer.write(Framing.CHUNKED.head(0) + Framing.CHUNKED.piece(content))
             await asyncio.sleep(0.05)  # so that it is committed
-            writer.write(Framing.CHUNKED.piece(event(error)) + Framing.CHUNKED.ending)
+            last = event(error).rstrip() if where == "stream without an end" else event(error)
+            writer.write(Framing.CHUNKED.piece(last) + Framing.CHUNKED.ending)
         else:
             headers = f"x-request-id: {echo}\r\nx-echo: {echo}\r\nauthorization: {echo}\r\nretry-after: 0\r\n".encode()
             writer.write(answer(json.dumps(error).encode(), status=status, headers=headers if where == "headers" else b""))
@@ -60,6 +61,7 @@ TELLTALES = [
     pytest.param(telling(b"302 No", "Moved", where="text"), 502, id="redirect"),
     pytest.param(telling(b"200 OK", "Overloaded, used", where="text"), 503, id="error inside a 200"),
     pytest.param(telling(b"200 OK", "Overloaded, used", where="stream"), 200, id="error in the middle of a stream"),
+    pytest.param(telling(b"200 OK", "Overloaded, used", where="stream without an end"), 200, id="error that lacks its blank line"),
 ]
 
 

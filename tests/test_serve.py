@@ -8,6 +8,7 @@ import os
 import pty
 import re
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -215,3 +216,17 @@ async def test_help_can_be_acted_on(tmp_path: Path) -> None:
     code, out, _ = await run_donut(tmp_path, "serve", "--help")
     assert code == 0
     assert "OPENAI_BASE_URL" in out
+
+
+def test_what_nobody_needs_is_not_loaded() -> None:
+    """Pygments would come with structlog and httpx: 3 MB and 50 ms of every start."""
+    code = (
+        "import sys; sys.argv = ['donut', '--version']\n"
+        "import config.cli\n"
+        "try: config.cli.main()\n"
+        "except SystemExit: pass\n"
+        "import config.runtime\n"
+        "sys.exit(any(name.startswith('pygments') for name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr

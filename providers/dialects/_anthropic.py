@@ -23,11 +23,8 @@ class MessagesScanner(EventScanner):
     """A piece of plain content costs four substring searches."""
 
     __slots__ = ()
+    marks = (b'"message_delta"', b'"message_stop"', b'"error"')
     content_mark = b'"content_block_delta"'
-
-    @staticmethod
-    def is_marked(data: bytes) -> bool:
-        return data.rfind(b'"message_delta"') >= 0 or data.rfind(b'"message_stop"') >= 0 or data.rfind(b'"error"') >= 0
 
     def read(self, event: dict[str, Any]) -> None:
         match event.get("type"):

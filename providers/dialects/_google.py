@@ -24,23 +24,13 @@ class GeminiScanner(EventScanner):
     """A piece of plain content costs four substring searches. Usage stands in every chunk; the last one's counts, and that is parsed."""
 
     __slots__ = ("_answers", "_ended")
+    marks = (b'"finishReason"', b'"error"', b'"blockReason"')
     content_mark = b'"candidates"'
 
     def __init__(self, answers: int = 1) -> None:
         super().__init__()
         self._answers = answers
         self._ended: set[object] = set()
-
-    @staticmethod
-    def is_marked(data: bytes) -> bool:
-        return data.rfind(b'"finishReason"') >= 0 or data.rfind(b'"error"') >= 0 or data.rfind(b'"blockReason"') >= 0
-
-    def feed(self, data: bytes) -> bytes:
-        # Google's events end in CRLF, which the general way would split by a regular expression.
-        if self.has_content and not self._held and data.endswith(b"\r\n\r\n") and not self.is_marked(data):
-            self.content_events += data.count(self.content_mark)
-            return data
-        return super().feed(data)
 
     def read(self, event: dict[str, Any]) -> None:
         self.usage = read_usage(event.get("usageMetadata"), self.usage)

@@ -19,7 +19,8 @@ from routing.types import Capability, Usage
 
 read_usage, failure_in = usage.read_usage, failures.failure_in
 
-END_EVENTS = b"data: [DONE]\n\n"
+_DONE = b"data: [DONE]"
+END_EVENTS = _DONE + b"\n\n"
 
 TOOLS, JSON, VISION = int(Capability.TOOLS), int(Capability.JSON), int(Capability.VISION)
 """The bits as plain numbers: `|` between two flags costs as much as reading a short message."""
@@ -33,6 +34,9 @@ as long.
 Inside JSON strings the quotes are escaped, so prose never matches. `"finish_reason":null` and `"usage":null` stand in every chunk of some
 servers and mean nothing.
 """
+# Its parts, for `_is_plain`.
+_USAGE = re.compile(rb'"usage"\s*:\s*\{')
+_FINISHED, _FINISHED_SPACED = b'"finish_reason":"', b'"finish_reason": "'
 
 
 def require(data: dict[str, Any], key: str, kind: type, hint: str) -> Any:
@@ -58,21 +62,38 @@ def read_model(data: dict[str, Any]) -> str:
     return model
 
 
-def read_messages(data: dict[str, Any]) -> list[Any]:
-    messages = data.get("messages")
-    if not isinstance(messages, list):
-        messages = require(data, "messages", list, "a non-empty array of messages")
+def read_talk(data: dict[str, Any]) -> tuple[str, list[dict[str, Any]], bool]:
+    """Model, messages, and whether the answer is to be streamed: of a chat, and of Anthropic's messages. Raises BadRequestError.
+
+    One look tells that all is as it should be; where it is not, each is read by itself and says what is wrong.
+    """
+    model, messages, stream = data.get("model"), data.get("messages"), data.get("stream", False)
+    if (
+        model
+        and messages
+        and isinstance(model, str)
+        and isinstance(messages, list)
+        and isinstance(stream, bool)
+        and set(map(type, messages)) == {dict}
+        and _OTHER_CAPITALS.isdisjoint(data)
+    ):
+        return model, messages, stream
+    return read_model(data), _read_messages(data), read_stream(data)
+
+
+def _read_messages(data: dict[str, Any]) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = require(data, "messages", list, "a non-empty array of messages")
     if not messages:
         raise BadRequestError("`messages` is empty: it must hold at least one message", "messages", "invalid_value")
+    check_objects(messages, "messages", "an object with role and content")
     return messages
 
 
 def check_objects(items: list[Any], name: str, hint: str) -> None:
-    """Raises BadRequestError unless every item of the member `name` is an object. By sorts first: a long conversation has one."""
-    if set(map(type, items)) == {dict}:
-        return
-    index = next(index for index, item in enumerate(items) if not isinstance(item, dict))
-    raise BadRequestError(f"`{name}[{index}]` must be {hint}", f"{name}[{index}]", "invalid_type")
+    """Raises BadRequestError unless every item of the member `name` is an object."""
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise BadRequestError(f"`{name}[{index}]` must be {hint}", f"{name}[{index}]", "invalid_type")
 
 
 def may_name_another(body: bytes) -> bool:
@@ -156,21 +177,22 @@ def usage_in_tail(tail: bytes) -> Usage | None:
 
 class ChoiceScanner:
     """Scans a stream of `choices` chunks. After the first content it parses only chunks that carry a mark: a chunk of plain content costs
-    two searches."""
+    two searches, and twenty in one piece cost the same two."""
 
-    __slots__ = ("_ask", "_ended", "_held", "_is_content", "aside", "content_events", "failure", "has_content", "is_finished", "usage")
+    # How each begins: defaults of the class, which no scanner has to set.
+    _held = b""
+    _ended: frozenset[int] = frozenset()
+    """The indices of the answers that have ended."""
+    has_content = False
+    is_finished = False
+    usage: Usage | None = None
+    failure: Failure | None = None
+    content_events = 0
+    aside: dict[str, Any] | None = None
 
     def __init__(self, ask: Ask, is_content: Callable[[dict[str, Any]], bool]) -> None:
         self._ask = ask
         self._is_content = is_content
-        self._held = b""
-        self._ended: set[int] = set()
-        self.has_content = False
-        self.is_finished = False
-        self.usage: Usage | None = None
-        self.failure: Failure | None = None
-        self.content_events = 0
-        self.aside: dict[str, Any] | None = None
 
     @property
     def output_tokens_estimated(self) -> int:
@@ -178,26 +200,23 @@ class ChoiceScanner:
         return self.content_events
 
     def feed(self, data: bytes) -> bytes:
-        if self.has_content and not self._held and data.endswith(b"\n\n") and data.rfind(b"[DONE]") < 0 and _MARK.search(data) is None:
-            self.content_events += data.count(b'"choices"')
-            return data
-        return self._feed(data)
-
-    def _feed(self, data: bytes) -> bytes:
         if self._held:
             data = self._held + data
+            self._held = b""
+        if not data.endswith(sse.EVENT_ENDS):
+            data = self._without_unfinished(data)
+        elif self.has_content and data.rfind(b"[DONE]") < 0 and _MARK.search(data) is None:
+            self.content_events += data.count(b'"choices"')
+            return data
+        return self._scan(data) if data else data
+
+    def _without_unfinished(self, data: bytes) -> bytes:
+        """Up to the last blank line; what stands behind it is held."""
         end = sse.last_boundary(data)
-        if end == len(data):
-            self._held = b""
-        elif end:
+        if end or len(data) <= sse.MAX_EVENT_BYTES:
             self._held = data[end:]
-            data = data[:end]
-        elif len(data) > sse.MAX_EVENT_BYTES:
-            self._held = b""
-        else:
-            self._held = data
-            return b""
-        return self._scan(data)
+            return data[:end]
+        return data
 
     def finish(self) -> bytes:
         rest, self._held = self._held, b""
@@ -211,80 +230,140 @@ class ChoiceScanner:
         return error_events(reply)
 
     def _scan(self, data: bytes) -> bytes:
-        """Read what must be read of complete events; returns them without those that the client must not see."""
+        """Read what must be read of complete events; returns them without those that the client must not see.
+
+        A stream that comes in one piece is the beginning, one run of plain content and the end, and no work is done for every event of it.
+        """
         hidden: list[tuple[int, int]] = []
+        has_returns = b"\r" in data
         position, size = 0, len(data)
-        while position < size:
-            if self.has_content:
-                # Plain content is not even cut apart: twenty chunks in one piece are counted in one step.
-                plain, position = position, _marked_event(data, position)
-                self.content_events += data.count(b'"choices"', plain, position)  # a comment is no token
-                if position == size:
-                    break
-            end = sse.event_end(data, position)
-            if not self._read_event(data[position:end]):
+        while not self.has_content and position < size:
+            end = 0 if has_returns else data.find(b"\n\n", position) + 2
+            if end < 2:
+                end = sse.event_end(data, position)
+            if not self._read(data[position:end]):
                 hidden.append((position, end))
             position = end
             if self.failure is not None:
-                # Nothing behind an error is forwarded, or what the client sees would depend on how the bytes were cut.
-                data, self._held = data[:end], b""
-                break
+                return self._up_to_failure(data[:end], hidden)
+        if position < size:
+            plain, position = position, _marked_event(data, position, has_returns)
+            self.content_events += data.count(b'"choices"', plain, position)  # a comment is no token
+        if position < size:
+            events, blank = _split(data[position:], has_returns)
+            for event in events:
+                end = position + len(event) + blank
+                if event == _DONE:
+                    self.is_finished = True
+                elif _MARK.search(event) is None and b"[DONE]" not in event:
+                    self.content_events += event.count(b'"choices"')
+                elif not self._read(event):
+                    hidden.append((position, end))
+                elif self.failure is not None:
+                    return self._up_to_failure(data[:end], hidden)
+                position = end
         return _without(data, hidden) if hidden else data
 
-    def _read_event(self, event: bytes) -> bool:
-        """Take note of one event; False when the client must not see it."""
-        payload = sse.payload(event)
-        if payload is None:
-            return True
-        if payload.strip() == b"[DONE]":
-            self.is_finished = True
-            return True
-        try:
-            chunk = orjson.loads(payload)
-        except orjson.JSONDecodeError:
-            chunk = None
-        if not isinstance(chunk, dict):
-            # Not ours to judge: it goes through, and counts as content, so that it is never sent twice.
-            self.has_content = True
-            return True
-        return self._read_chunk(chunk, payload)
+    def _up_to_failure(self, data: bytes, hidden: list[tuple[int, int]]) -> bytes:
+        """Nothing behind an error is forwarded, or what the client sees would depend on how the bytes were cut."""
+        self._held = b""
+        return _without(data, hidden)
 
-    def _read_chunk(self, chunk: dict[str, Any], payload: bytes) -> bool:
-        used = read_usage(chunk.get("usage"))
-        if used is not None:
-            self.usage = used
+    def _read(self, event: bytes) -> bool:
+        """Take note of one event, with or without its blank line; False when the client must not see it."""
+        try:
+            # Nearly every upstream sends one line, and JSON may end in line ends. Other lines behind it, and this is no JSON.
+            chunk = orjson.loads(event[6:]) if event.startswith(b"data: {") else self._odd_chunk(event)
+        except orjson.JSONDecodeError:
+            chunk = self._odd_chunk(event)
+        if chunk is None:
+            return True
+        told = chunk.get("usage")
+        if told is not None:
+            self.usage = read_usage(told) or self.usage
         if chunk.get("error"):
-            self.failure = failure_in(chunk, payload)
+            self.failure = failure_in(chunk, sse.payload(event) or event)
             self.is_finished = False  # even behind a finish reason: the stream still needs an end
             return True
         choices = chunk.get("choices")
         if not choices:
             # Also where it says nothing: a client that did not ask for it may not survive an event without choices.
-            return not (self._ask.strip_usage and isinstance(chunk.get("usage"), dict))
+            return not (self._ask.strip_usage and isinstance(told, dict))
         for choice in choices if isinstance(choices, list) else ():
-            if not isinstance(choice, dict):
-                continue
-            if self._is_content(choice):
-                self.has_content = True
-                self.content_events += 1
-            if choice.get("finish_reason"):
-                # By index: some servers repeat the reason, and one answer that ended twice is not two.
-                index = choice.get("index")
-                self._ended.add(index if isinstance(index, int) else 0)
-                self.has_content = True
-        if len(self._ended) >= self._ask.answers:
-            self.is_finished = True
+            if isinstance(choice, dict):
+                self._read_choice(choice)
         return True
 
+    def _odd_chunk(self, event: bytes) -> dict[str, Any] | None:
+        """The chunk in an event of other lines than one; None where there is none."""
+        payload = sse.payload(event)
+        if payload is None:
+            return None
+        if payload.strip() == b"[DONE]":
+            self.is_finished = True
+            return None
+        try:
+            chunk = orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            chunk = None
+        if isinstance(chunk, dict):
+            return chunk
+        # Not ours to judge: it goes through, and counts as content, so that it is never sent twice.
+        self.has_content = True
+        return None
 
-def _marked_event(data: bytes, position: int) -> int:
+    def _read_choice(self, choice: dict[str, Any]) -> None:
+        if self._is_content(choice):
+            self.has_content = True
+            self.content_events += 1
+        if choice.get("finish_reason"):
+            # By index: some servers repeat the reason, and one answer that ended twice is not two.
+            index = choice.get("index")
+            self._ended |= {index if isinstance(index, int) else 0}
+            self.has_content = True
+            if len(self._ended) >= self._ask.answers:
+                self.is_finished = True
+
+
+def _marked_event(data: bytes, position: int, has_returns: bool) -> int:
     """Where the first event that carries a mark begins, from the one at `position` on; the end of `data` where there is none."""
-    found = _MARK.search(data, position)
-    mark = len(data) if found is None else found.start()
-    done = data.find(b"[DONE]", position, mark)
-    if done >= 0:
-        mark = done
-    return mark if mark == len(data) else position + sse.last_boundary(data[position:mark])
+    size = len(data)
+    # The newest finish reason is nearly always the first mark as well, and CPython searches backwards twice as fast as forwards.
+    mark = data.rfind(_FINISHED, position)
+    if mark < 0:
+        mark = size
+    if not _is_plain(data, position, mark):
+        found = _MARK.search(data, position)
+        mark = size if found is None else found.start()
+        done = data.find(b"[DONE]", position, mark)
+        mark = mark if done < 0 else done
+    if mark == size:
+        return size
+    if has_returns:
+        return position + sse.last_boundary(data[position:mark])
+    blank = data.rfind(b"\n\n", position, mark)
+    return position if blank < 0 else blank + 2
+
+
+def _is_plain(data: bytes, start: int, end: int) -> bool:
+    """Does nothing there carry a mark? As `_MARK`, in half its time where much is to be looked through."""
+    return (
+        data.rfind(b'"error"', start, end) < 0
+        and data.rfind(_FINISHED, start, end) < 0
+        and data.rfind(_FINISHED_SPACED, start, end) < 0
+        and data.rfind(b"[DONE]", start, end) < 0
+        and (data.rfind(b'"usage"', start, end) < 0 or _USAGE.search(data, start, end) is None)
+    )
+
+
+def _split(data: bytes, has_returns: bool) -> tuple[list[bytes], int]:
+    """The events of `data`, and the length of the blank line that each of them lacks here."""
+    if has_returns:
+        return sse.events(data), 0
+    events = data.split(b"\n\n")
+    if not events[-1]:
+        events.pop()
+    return events, 2
 
 
 def _without(data: bytes, hidden: list[tuple[int, int]]) -> bytes:

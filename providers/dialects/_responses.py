@@ -35,6 +35,7 @@ class ResponsesScanner(EventScanner):
     """
 
     __slots__ = ("_error", "_id", "_seen")
+    marks = (b'"response"', b'"error"')
     content_mark = b'"delta":'
 
     def __init__(self) -> None:
@@ -43,10 +44,6 @@ class ResponsesScanner(EventScanner):
         self._seen = b""
         """The newest bytes: their last number is the stream's."""
         self._error: Failure | None = None
-
-    @staticmethod
-    def is_marked(data: bytes) -> bool:
-        return data.rfind(b'"response"') >= 0 or data.rfind(b'"error"') >= 0
 
     def feed(self, data: bytes) -> bytes:
         out = super().feed(data)

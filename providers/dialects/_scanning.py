@@ -14,12 +14,16 @@ from routing.types import Usage
 
 
 class EventScanner(ABC):
-    """A dialect says which events matter (`is_marked`), how content looks (`content_mark`), and what an event means (`read`)."""
+    """A dialect says which events matter (`marks`), how content looks (`content_mark`), and what an event means (`read`)."""
 
     __slots__ = ("_held", "aside", "content_events", "failure", "has_content", "is_finished", "usage")
 
     content_mark: ClassVar[bytes]
     """Stands once in every event of content, and in no text: inside JSON strings quotes are escaped."""
+
+    marks: ClassVar[tuple[bytes, ...]]
+    """One of them stands in every event that is something else than content. They are looked for in every piece of every stream, and
+    backwards, because CPython searches so twice as fast as forwards."""
 
     def __init__(self) -> None:
         self._held = b""
@@ -29,12 +33,6 @@ class EventScanner(ABC):
         self.failure: Failure | None = None
         self.content_events = 0
         self.aside: dict[str, Any] | None = None
-
-    @staticmethod
-    @abstractmethod
-    def is_marked(data: bytes) -> bool:
-        """Could something else than content stand in `data`? Runs for every piece of every stream, and CPython searches backwards twice
-        as fast as forwards."""
 
     @abstractmethod
     def read(self, event: dict[str, Any]) -> None:
@@ -46,16 +44,27 @@ class EventScanner(ABC):
         return self.content_events
 
     def feed(self, data: bytes) -> bytes:
-        if self.has_content and not self._held and data.endswith(b"\n\n") and not self.is_marked(data):
-            self.content_events += data.count(self.content_mark)
-            return data
         if self._held:
             data = self._held + data
+            self._held = b""
+        if not data.endswith(sse.EVENT_ENDS):
+            data = self._without_unfinished(data)
+        elif self.has_content:
+            for mark in self.marks:
+                if data.rfind(mark) >= 0:
+                    break
+            else:
+                self.content_events += data.count(self.content_mark)
+                return data
+        return self._scan(data) if data else data
+
+    def _without_unfinished(self, data: bytes) -> bytes:
+        """Up to the last blank line; what stands behind it is held."""
         end = sse.last_boundary(data)
-        if not end and len(data) > sse.MAX_EVENT_BYTES:
-            end = len(data)
-        self._held = data[end:]
-        return self._scan(data[:end]) if end else b""
+        if end or len(data) <= sse.MAX_EVENT_BYTES:
+            self._held = data[end:]
+            return data[:end]
+        return data
 
     def finish(self) -> bytes:
         rest, self._held = self._held, b""
@@ -70,19 +79,46 @@ class EventScanner(ABC):
         """The frames that end the stream here."""
 
     def _scan(self, data: bytes) -> bytes:
-        """Read what must be read of complete events; returns them up to an error."""
-        position = 0
-        for event in sse.events(data):
-            position += len(event)
-            if self.has_content and not self.is_marked(event):
-                self.content_events += event.count(self.content_mark)
-            else:
-                self._read(event)
+        """Read what must be read of complete events; returns them up to an error.
+
+        A stream that comes in one piece is the beginning, one run of plain content and the end, and no work is done for every event of it.
+        """
+        position, size = 0, len(data)
+        while not self.has_content and position < size:
+            end = sse.event_end(data, position)
+            self._read(data[position:end])
+            position = end
             if self.failure is not None:
-                # Nothing behind an error is forwarded, or what the client sees would depend on how the bytes were cut.
-                self._held = b""
-                return data[:position]
+                return self._up_to_failure(data, end)
+        plain, position = position, self._marked_event(data, position)
+        self.content_events += data.count(self.content_mark, plain, position)
+        if position == size:
+            return data
+        for event in sse.events(data[position:]):
+            position += len(event)
+            if self._is_marked(event):
+                self._read(event)
+            else:
+                self.content_events += event.count(self.content_mark)
+            if self.failure is not None:
+                return self._up_to_failure(data, position)
         return data
+
+    def _up_to_failure(self, data: bytes, end: int) -> bytes:
+        """Nothing behind an error is forwarded, or what the client sees would depend on how the bytes were cut."""
+        self._held = b""
+        return data[:end]
+
+    def _is_marked(self, event: bytes) -> bool:
+        return any(event.rfind(mark) >= 0 for mark in self.marks)
+
+    def _marked_event(self, data: bytes, position: int) -> int:
+        """Where the first event that carries a mark begins, from the one at `position` on; the end of `data` where there is none."""
+        size = first = len(data)
+        for mark in self.marks:
+            if data.rfind(mark, position, first) >= 0:
+                first = data.find(mark, position, first)
+        return size if first == size else position + sse.last_boundary(data[position:first])
 
     def _read(self, event: bytes) -> None:
         payload = sse.payload(event)

@@ -23,10 +23,7 @@ _CONTENTS, _ROLES = repeat("content"), repeat("role")
 
 
 def read(data: dict[str, Any], size: int) -> Ask:
-    model = _openai.read_model(data)
-    messages = _openai.read_messages(data)
-    _openai.check_objects(messages, "messages", "an object with role and content")
-    stream = _openai.read_stream(data)
+    model, messages, stream = _openai.read_talk(data)
     images, image_bytes, has_seals = _look_at(messages)
     bits = _openai.TOOLS if data.get("tools") else 0
     if images:
@@ -46,7 +43,7 @@ def read(data: dict[str, Any], size: int) -> Ask:
     return ask
 
 
-def _look_at(messages: list[Any]) -> tuple[int, int, bool]:
+def _look_at(messages: list[dict[str, Any]]) -> tuple[int, int, bool]:
     """How many pictures the messages carry, how many bytes of the body they fill, and whether there is sealed reasoning.
 
     A long conversation has two hundred messages, most of which are plain text: which ones are not, C finds out.

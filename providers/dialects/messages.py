@@ -25,9 +25,7 @@ _SEALED = ("thinking", "redacted_thinking")
 
 
 def read(data: dict[str, Any], size: int) -> Ask:
-    model = _openai.read_model(data)
-    messages = _openai.read_messages(data)
-    _openai.check_objects(messages, "messages", "an object with role and content")
+    model, messages, stream = _openai.read_talk(data)
     media_tokens, media_bytes, has_seals = _look_at(messages)
     bits = _openai.TOOLS if data.get("tools") else 0
     if media_tokens:
@@ -35,7 +33,7 @@ def read(data: dict[str, Any], size: int) -> Ask:
     if _wants_json(data):
         bits |= _openai.JSON
     tokens = tokens_from_bytes(max(0, size - media_bytes)) + media_tokens
-    ask = Ask(model, _openai.read_stream(data), bits, tokens, _openai.read_count(data, "max_tokens"))
+    ask = Ask(model, stream, bits, tokens, _openai.read_count(data, "max_tokens"))
     ask.has_sealed_reasoning = has_seals
     return ask
 
