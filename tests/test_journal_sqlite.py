@@ -6,6 +6,7 @@ import json
 import sqlite3
 import stat
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -194,14 +195,15 @@ async def test_a_closed_store_says_so(tmp_path: Path) -> None:
 
 def test_weights_that_decisions_share_are_spelled_as_any_others() -> None:
     weights = {"local": 2.0, "latency": 1.0}
-    for decision in (
+    decisions: list[dict[str, Any]] = [
         {"kind": "dispatch", "weights": weights, "panic": True},
         {"kind": "refusal", "weights": weights},
         {"weights": {"local": 3.0}},
         {"weights": {}},
         {"weights": None},
         {"kind": "refusal"},
-    ):
+    ]
+    for decision in decisions:
         assert decision_text(decision).encode() == orjson.dumps(decision)
     assert json.loads(decision_text({"weights": {1: Path("/x")}})) == {"weights": {"1": "/x"}}
     assert json.loads(decision_text({"weights": weights, "why": "\ud800"})) == {"weights": weights, "why": "?"}
