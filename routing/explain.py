@@ -46,8 +46,8 @@ PARTED_FROM = 8
 """Candidates. With so many it pays to tell a factor that is the same for all of them once; with two, looking for such factors took a
 third of the time that a decision's words take (measured), and saved 90 bytes."""
 
-COLUMNS = ("ids", "model_ids", "scores", "factors", "neutrals")
-"""Members of a kept record that `told` turns into rows."""
+KEPT_ONLY = ("ids", "model_ids", "scores", "factors", "neutrals", "way", "ledger_notes")
+"""Members of a kept record that `told` turns into rows, and into reasons."""
 
 USUAL: Mapping[str, Any] = {
     "rejected_candidates": (),
@@ -152,10 +152,12 @@ def as_record(decision: Decision) -> dict[str, Any]:
         record["kind"] = "dispatch"
         record["logical_model_id"] = replica.logical_model_id
         record["replica_id"] = replica.id
-        record["selected_because"] = _because(decision, seen, notes)
-        if len(seen.ids) > CANDIDATES_KEPT:
-            record["candidates_left_out"] = len(seen.ids) - CANDIDATES_KEPT
-            seen = _best(seen, seen.ids.index(replica.id))
+        if evidence.spilled_from is not None:
+            record["way"] = _spilled(evidence, replica.tier.value)
+        elif target.kind is _POLICY and evidence.stage is not None:
+            record["way"] = f"the policy's step {evidence.stage.kind.value} {evidence.stage.id}"
+        if replica.ledger_notes:
+            record["ledger_notes"] = replica.ledger_notes
     else:
         record["reason"] = decision.reason.value if decision.reason else "nothing_serves_it"
         record["retry_after_s"] = decision.retry_after_s
@@ -170,7 +172,16 @@ def as_record(decision: Decision) -> dict[str, Any]:
     if evidence.spilled_from is not None:
         record["spilled_from"] = evidence.spilled_from.value
         record["escalation"] = evidence.escalation.value if evidence.escalation else None
+    if len(seen.ids) > CANDIDATES_KEPT and isinstance(decision, Dispatch):
+        _keep_best(seen, decision.replica.id, record)
     return record
+
+
+def _keep_best(seen: Seen, chosen: str, record: dict[str, Any]) -> None:
+    record["selected_because"] = because_of(record)  # while all are there to be compared with
+    record["candidates_left_out"] = len(seen.ids) - CANDIDATES_KEPT
+    best = _best(seen, seen.ids.index(chosen))
+    record["ids"], record["model_ids"], record["scores"], record["factors"], record["neutrals"] = best
 
 
 def _keep_rejects(rejected: Sequence[Reject], record: dict[str, Any]) -> None:
@@ -229,7 +240,9 @@ def told(record: Mapping[str, Any]) -> dict[str, Any]:
         }
         for i in sorted(range(len(ids)), key=lambda i: (-scores[i], ids[i]))
     ]
-    said = _filled(USUAL, {name: value for name, value in record.items() if name not in COLUMNS})
+    said = _filled(USUAL, {name: value for name, value in record.items() if name not in KEPT_ONLY})
+    if record.get("kind") == "dispatch":
+        said["selected_because"] = because_of(record)
     if "demand" in record:
         said["demand"] = _filled(USUAL_DEMAND, record["demand"])
     return said | {"candidates": candidates}
@@ -242,26 +255,27 @@ def _filled(usual: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]
 
 def because(decision: Dispatch) -> list[str]:
     """Why this replica, in the order in which it was found: plain phrases."""
-    return _because(decision, _seen(decision.evidence), notes_of(decision))
+    return because_of(as_record(decision))
 
 
-def _because(decision: Dispatch, seen: Seen, notes: Sequence[str]) -> list[str]:
-    evidence = decision.evidence
-    target = evidence.demand.target
-    reasons = [f"{target.kind._value_} {target.id}: {target.because}"]
-    if evidence.spilled_from is not None:
-        reasons.append(_spilled(evidence, decision.replica.tier.value))
-    elif target.kind is _POLICY and evidence.stage is not None:
-        reasons.append(f"the policy's step {evidence.stage.kind.value} {evidence.stage.id}")
-    if evidence.panic:
+def because_of(record: Mapping[str, Any], *, is_brief: bool = False) -> list[str]:
+    """The same of a kept record of a dispatch. Briefly: without what sets the chosen one apart, which takes as long as all the rest."""
+    if "selected_because" in record:  # worked out where there was more to see, or by an older donut
+        return list(record["selected_because"])
+    target, candidates = record["target"], len(record["ids"])
+    reasons = [f"{target['kind']} {target['id']}: {target['because']}"]
+    if "way" in record:
+        reasons.append(record["way"])
+    if "panic" in record:
         reasons.append("every candidate is ejected; this one is the least bad")
-    elif len(seen.ids) == 1:
-        reasons.append("the only candidate left" if evidence.rejected else "the only replica that serves it")
+    elif candidates == 1:
+        reasons.append("the only candidate left" if "rejected_candidates" in record else "the only replica that serves it")
     else:
-        reasons += _strengths(evidence, seen, seen.ids.index(decision.replica.id))
-    reasons += notes
-    if decision.replica.ledger_notes:
-        reasons += (f"the ledger has {note}" for note in decision.replica.ledger_notes)
+        _add_standing(record, reasons, is_brief=is_brief)
+    if "notes" in record:
+        reasons += record["notes"]
+    if "ledger_notes" in record:
+        reasons += [f"the ledger has {note}" for note in record["ledger_notes"]]
     return reasons
 
 
@@ -287,34 +301,29 @@ def _spilled(evidence: Evidence, tier: str) -> str:
     return f"tier {wanted} is left {way} {tier}: {why}"
 
 
-def _strengths(evidence: Evidence, seen: Seen, index: int) -> list[str]:
-    """What speaks for the chosen one, and what the request itself added."""
-    _, _, scores, factors, neutrals = seen
-    demand, weights, count = evidence.demand, evidence.weights, len(scores)
+def _add_standing(record: Mapping[str, Any], reasons: list[str], *, is_brief: bool) -> None:
+    """How the chosen one stands among the candidates, and what the request itself added."""
+    factors, neutrals, scores, demand = record["factors"], record["neutrals"], record["scores"], record["demand"]
+    index = record["ids"].index(record["replica_id"])
+    score = scores[index]
+    place = "best" if score == max(scores) else "one"
+    strengths = "" if is_brief else f" ({', '.join(_strengths(record, index)) or 'all alike'})"
+    reasons.append(f"{place} of {len(scores)} with score {score:.2f} by objective {demand['objective']}{strengths}")
+    if _value(factors, neutrals, "affinity", index) > 0.0:
+        reasons.append("the conversation was answered there before")
+    if "local_preference" not in demand and _value(factors, neutrals, "local", index) > 0.0:
+        reasons.append("it is local")
+
+
+def _strengths(record: Mapping[str, Any], index: int) -> list[str]:
+    """What speaks for the chosen one."""
+    factors, weights, count = record["factors"], record["weights"], len(record["ids"])
     shares: list[tuple[float, str]] = []
-    for name, column in _differing(factors, count):
+    for name, column in factors.items():
         share = weights[name] * (column[index] - sum(column) / count)
         if share > NO_DIFFERENCE:
             shares.append((-share, name))
-    if len(shares) > 1:
-        shares.sort()
-    words = ", ".join([f"{name} {factors[name][index]:.2f}" for _, name in shares[:STRENGTHS_SHOWN]]) or "all alike"
-    score = scores[index]
-    place = "best" if score == max(scores) else "one"
-    reasons = [f"{place} of {count} with score {score:.2f} by objective {objective_for(demand)._value_} ({words})"]
-    if "affinity" in evidence.deviations and _value(factors, neutrals, "affinity", index) > 0.0:
-        reasons.append("the conversation was answered there before")
-    if demand.local_preference is _PREFERRED and _value(factors, neutrals, "local", index) > 0.0:
-        reasons.append("it is local")
-    return reasons
-
-
-def _differing(factors: Mapping[str, Sequence[float]], count: int) -> list[tuple[str, Sequence[float]]]:
-    """Those that set candidates apart: usually two or three of eighteen."""
-    if count == 2:
-        # The usual fleet. 0.5 µs; the line below takes 1.8, and `compress` over `zip` 1.6.
-        return [(name, column) for name, column in factors.items() if column[0] != column[1]]
-    return [(name, column) for name, column in factors.items() if column.count(column[0]) != count]
+    return [f"{name} {factors[name][index]:.2f}" for _, name in sorted(shares)[:STRENGTHS_SHOWN]]
 
 
 def _value(factors: Mapping[str, Sequence[float]], neutrals: Mapping[str, float], name: str, position: int) -> float:
@@ -323,15 +332,17 @@ def _value(factors: Mapping[str, Sequence[float]], neutrals: Mapping[str, float]
 
 
 def described(decision: Decision) -> tuple[dict[str, Any], str]:
-    """`as_record` and `in_words`."""
+    """`as_record`, and the decision in one line, briefly: it is made for every request, and hardly ever read."""
     record = as_record(decision)
-    return record, in_words(decision, record.get("selected_because"))
-
-
-def in_words(decision: Decision, reasons: list[str] | None = None) -> str:
-    """One line of English. `reasons` are those of `because`, where the caller has them already."""
     if isinstance(decision, Dispatch):
-        return f"{decision.replica.id} because {'; '.join(reasons or because(decision))}"
+        return record, f"{decision.replica.id} because {'; '.join(because_of(record, is_brief=True))}"
+    return record, in_words(decision)
+
+
+def in_words(decision: Decision) -> str:
+    """One line of English."""
+    if isinstance(decision, Dispatch):
+        return f"{decision.replica.id} because {'; '.join(because(decision))}"
     rejected = decision.evidence.rejected
     if not rejected:
         return f"refused: nothing serves {decision.evidence.target.kind.value} {decision.evidence.target.id}"

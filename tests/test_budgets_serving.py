@@ -139,7 +139,7 @@ async def test_a_budget_that_degrades_takes_what_is_cheaper_and_says_so(tmp_path
         assert second.headers["x-donut-replica"] == "box/n"
         assert second.headers["x-donut-degraded"].startswith("budgets[0].cost: $0.50 per day for all, $0 left")
         rows = await donut.wait_for_rows(2)
-        assert any("a budget asks for cheaper ones" in reason for reason in json.loads(rows[1]["decision"])["selected_because"])
+        assert any("a budget asks for cheaper ones" in reason for reason in json.loads(rows[1]["decision"])["notes"])
         named = await chat(donut, model="dear")
         assert named.status_code == 402, "a model that was named is never replaced"
         assert "Nothing free or cheaper" in named.json()["error"]["message"]

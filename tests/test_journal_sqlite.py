@@ -6,11 +6,14 @@ import json
 import sqlite3
 import stat
 from pathlib import Path
+from typing import Any
 
+import orjson
 import pytest
 
 from proxy.journal.port import JournalStore, StoreError
 from proxy.journal.records import AttemptRecord, ExchangeRecord, Status
+from proxy.journal.rows import decision_text
 from proxy.journal.sqlite import SqliteStore
 from routing.facts import FailureKind
 from routing.types import ModelTier, Usage
@@ -188,3 +191,19 @@ async def test_a_closed_store_says_so(tmp_path: Path) -> None:
         await store.recent(1)
     with pytest.raises(StoreError, match="not open"):
         await store.delete_before(0.0, 1)
+
+
+def test_weights_that_decisions_share_are_spelled_as_any_others() -> None:
+    weights = {"local": 2.0, "latency": 1.0}
+    decisions: list[dict[str, Any]] = [
+        {"kind": "dispatch", "weights": weights, "panic": True},
+        {"kind": "refusal", "weights": weights},
+        {"weights": {"local": 3.0}},
+        {"weights": {}},
+        {"weights": None},
+        {"kind": "refusal"},
+    ]
+    for decision in decisions:
+        assert decision_text(decision).encode() == orjson.dumps(decision)
+    assert json.loads(decision_text({"weights": {1: Path("/x")}})) == {"weights": {"1": "/x"}}
+    assert json.loads(decision_text({"weights": weights, "why": "\ud800"})) == {"weights": weights, "why": "?"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from routing.explain import CANDIDATES_KEPT, PARTED_FROM, REJECTS_KEPT, as_record, because, in_words, told
+from routing.explain import CANDIDATES_KEPT, PARTED_FROM, REJECTS_KEPT, as_record, because, described, in_words, told
 from routing.facts import FailureKind
 from routing.types import (
     CallRole,
@@ -41,6 +41,15 @@ def test_the_strongest_reasons_come_first() -> None:
         "it is local",
     ]
     assert in_words(decision) == "b because " + "; ".join(because(decision))
+
+
+def test_the_line_for_the_log_is_brief() -> None:
+    decision = dispatch(decide(replica("a"), replica("b", tier=ModelTier.MICRO, is_local=True), notes=("reasoning of p was taken out",)))
+    record, line = described(decision)
+    assert "selected_because" not in record
+    assert line == (
+        "b because model m: the client named it; best of 2 with score 5.70 by objective balanced; it is local; reasoning of p was taken out"
+    )
 
 
 def test_the_only_one() -> None:
@@ -165,6 +174,8 @@ def test_a_record_from_before_models_were_kept_is_told_too() -> None:
     kept = as_record(decide(replica("a"), replica("b")))
     for member in ("model_ids", "demand"):
         del kept[member]
+    kept["selected_because"] = ["model m: the client named it", "it is the best"]
+    assert told(kept)["selected_because"] == kept["selected_because"]
     assert [candidate["logical_model_id"] for candidate in told(kept)["candidates"]] == [None, None]
 
 

@@ -52,7 +52,7 @@ _NO_TOKENS: Row = (None,) * 5
 _INT64 = 2**63
 
 
-# 800 and 360 measured (`sys.getsizeof`, CPython 3.11): tuples, numbers, and the few texts that are nobody else's; more where those are long.
+# Measured: 800 and 360 (`sys.getsizeof`, CPython 3.11): tuples, numbers, and the few texts that are nobody else's. Some are longer.
 _EXCHANGE_BYTES = 1024
 _ATTEMPT_BYTES = 512
 
@@ -159,10 +159,29 @@ def _exact(text: str | None) -> str | None:
     return text if text is None or type(text) is str else str.__str__(text)
 
 
+class _Weights:
+    """The JSON of what all decisions of a router have in common: a quarter of theirs, and two fifths of the time for it."""
+
+    def __init__(self) -> None:
+        self._weights: object = None
+        self._json = orjson.Fragment(b"null")
+
+    def json(self, weights: object) -> orjson.Fragment:
+        if weights is not self._weights:
+            self._json = orjson.Fragment(orjson.dumps(weights))
+            self._weights = weights
+        return self._json
+
+
+_weights = _Weights()
+
+
 def decision_text(decision: dict[str, Any]) -> str:
     """JSON. Whatever orjson refuses (odd keys, unknown types, lone surrogates) is written in words rather than lost."""
+    weights = decision.get("weights")
     try:
-        return orjson.dumps(decision).decode()
+        said = decision if weights is None else {**decision, "weights": _weights.json(weights)}
+        return orjson.dumps(said).decode()
     except TypeError:
         return json.dumps(decision, default=str, ensure_ascii=False).encode("utf-8", "replace").decode()
 
