@@ -21,6 +21,9 @@ from routing.pricing import cost_usd
 from routing.translation import upstream_dialect
 from routing.types import Dispatch, Usage
 
+OK = Status.OK
+"""A name of the module is found quicker than a member of an enum."""
+
 ERROR_BODY_BYTES = 64 * 1024
 """How much of an upstream's error answer is read: more than any of them sends, less than hurts."""
 
@@ -171,7 +174,7 @@ class Attempt:
         if relayed.aside is not None:
             self._take_aside(relayed.aside)
         if relayed.failure is None:
-            self._settle(Status.OK, now_s)
+            self._settle(OK, now_s)
             usage = self.record.usage or Usage(reported=False)
             self._router.observe(AttemptFinished(self._reservation, usage, relayed.output_tokens_estimated), now_s)
         else:
