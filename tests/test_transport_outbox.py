@@ -43,7 +43,37 @@ def runner(request: pytest.FixtureRequest) -> asyncio.Runner:
     return asyncio.Runner(loop_factory=request.param)
 
 
-def test_writes_of_one_turn_go_out_together_at_its_end_and_in_order(runner: asyncio.Runner) -> None:
+def test_who_speaks_alone_waits_for_the_end_of_the_turn_only(runner: asyncio.Runner) -> None:
+    async def story() -> None:
+        async with pair() as (one, far_one):
+            for _ in range(3):
+                one.write(b"a")
+                one.write(b"b")
+                assert has_arrived(far_one) == b""
+                await asyncio.sleep(0)
+                assert has_arrived(far_one) == b"ab"
+
+    with runner:
+        runner.run(story())
+
+
+def test_where_several_speak_two_turns_go_out_together_and_no_more(runner: asyncio.Runner) -> None:
+    async def story() -> None:
+        async with pair() as (one, far_one), pair() as (two, far_two):
+            for _ in range(3):
+                one.write(b"a")
+                two.write(b"1")
+                await asyncio.sleep(0)
+                assert (has_arrived(far_one), has_arrived(far_two)) == (b"", b"")
+                one.write(b"b")
+                await asyncio.sleep(0)
+                assert (has_arrived(far_one), has_arrived(far_two)) == (b"ab", b"1")
+
+    with runner:
+        runner.run(story())
+
+
+def test_writes_go_out_together_and_in_order(runner: asyncio.Runner) -> None:
     async def story() -> None:
         async with pair() as (one, far_one), pair() as (two, far_two):
             one.write(b"a")
@@ -51,6 +81,7 @@ def test_writes_of_one_turn_go_out_together_at_its_end_and_in_order(runner: asyn
             one.writelines([b"b", bytearray(b"c")])
             assert (has_arrived(far_one), has_arrived(far_two)) == (b"", b"")
             assert one.get_write_buffer_size() == 3
+            await asyncio.sleep(0)
             await asyncio.sleep(0)
             assert (has_arrived(far_one), has_arrived(far_two)) == (b"abc", b"1")
             assert one.get_write_buffer_size() == 0
