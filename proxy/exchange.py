@@ -63,7 +63,7 @@ class Exchange:
     _prompt = b""
     """The request's body, as it came, until the commit."""
     _parsed: dict[str, Any] | None = None
-    """The same parsed, until the first attempt. A second one is rare, and parses it again: most requests wait long, and hold it once."""
+    """The same parsed, until the first attempt. A second one is rare, and parses it again: most requests wait long, and hold bytes only."""
     _attempt: Attempt | None = None
     _decision: Decision | None = None
     _upstream: Upstream | None = None
