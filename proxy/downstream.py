@@ -33,10 +33,10 @@ class LinedHeaders(list[tuple[bytes, bytes]]):
         self.lines = lines
 
 
-def own_lines(request_id: str, decision_id: str, attempts: int, use_case: str, of_upstream: bytes) -> bytes:
+def own_lines(request_id: str, decision_id: str, attempts: int, use_case: str | None, of_upstream: bytes) -> bytes:
     """donut's headers on an answer; `of_upstream` are the lines that the replica decides. All of it visible ASCII."""
-    said = (request_id.encode(), decision_id.encode(), attempts, use_case.encode(), of_upstream)
-    return b"x-request-id: %b\r\nx-donut-decision: %b\r\nx-donut-attempts: %d\r\nx-donut-use-case: %b\r\n%b" % said
+    lines = b"x-request-id: %b\r\nx-donut-decision: %b\r\nx-donut-attempts: %d\r\n" % (request_id.encode(), decision_id.encode(), attempts)
+    return lines + of_upstream if use_case is None else b"%bx-donut-use-case: %b\r\n%b" % (lines, use_case.encode(), of_upstream)
 
 
 def as_pairs(headers: Headers) -> Headers:

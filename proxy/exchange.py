@@ -25,7 +25,7 @@ from proxy.body import BodyError, ClientDisconnectedError, plain_body, read_body
 from proxy.caller import Caller
 from proxy.checkpoints import checkpoint_key
 from proxy.demand import demand_for, remember
-from proxy.downstream import Downstream, LinedHeaders, Receive, own_lines
+from proxy.downstream import Downstream, LinedHeaders, Receive, as_pairs, own_lines
 from proxy.gateway import Gateway
 from proxy.harness import HARNESSES
 from proxy.harnesses._manners import retry_headers
@@ -40,14 +40,12 @@ from routing import explain
 from routing.facts import Failure, FailureKind
 from routing.resolve import UnknownModel
 from routing.translation import upstream_dialect
-from routing.types import Capability, Decision, Demand, Dispatch, ModelReplica, Refusal, UseCase
+from routing.types import Capability, Decision, Demand, Dispatch, ModelReplica, Refusal
 
 log = structlog.get_logger("donut.exchange")
 
 # Kinds whose own words the client must see as they are: its request is at fault, and its harness reacts to the vendor's text.
 PASSED_THROUGH = frozenset({FailureKind.BAD_REQUEST, FailureKind.CONTENT_POLICY, FailureKind.CONTEXT_TOO_LONG, FailureKind.NOT_FOUND})
-
-USE_CASE_HEADERS = {each.value: (b"x-donut-use-case", each.value.encode()) for each in UseCase}
 
 CLIENT_GONE = Status.CLIENT_GONE
 """A name of the module is found quicker than a member of an enum."""
@@ -296,12 +294,9 @@ class Exchange:
         if self._patience is not None and not answer.has_ended():
             self._silence_of(self._patience).watch()
         told = to_client(answer.headers) if self._translation is None else self._translation.headers
-        record, upstream = self.record, self._upstream
-        if self._is_debug or self._serving.tells_limits or record.use_case is None or upstream is None:
+        if self._is_debug or self._serving.tells_limits:
             return self._beside_own(told)
-        # `_own_headers`, in one piece.
-        lines = own_lines(record.request_id, record.id, len(record.attempts), record.use_case, upstream.answer_lines)
-        return LinedHeaders(told, lines)
+        return LinedHeaders(told, self._own_lines())
 
     # Silence
 
@@ -448,20 +443,17 @@ class Exchange:
 
     # Headers
 
+    def _own_lines(self) -> bytes:
+        record, upstream = self.record, self._upstream
+        of_upstream = upstream.answer_lines if upstream is not None else b""
+        return own_lines(record.request_id, record.id, len(record.attempts), record.use_case, of_upstream)
+
     def _names(self) -> Headers:
-        record = self.record
-        decision_id = record.id.encode()
-        request_id = decision_id if record.request_id == record.id else record.request_id.encode("latin-1")
-        return [(b"x-request-id", request_id), (b"x-donut-decision", decision_id)]
+        """The request's id and the decision's, which are known before anybody answers."""
+        return as_pairs(LinedHeaders([], self._own_lines()))[:2]
 
     def _own_headers(self) -> Headers:
-        record = self.record
-        headers = self._names()
-        headers.append((b"x-donut-attempts", b"%d" % len(record.attempts)))
-        if record.use_case is not None:
-            headers.append(USE_CASE_HEADERS[record.use_case])
-        if self._upstream is not None:
-            headers += self._upstream.answer_headers
+        headers = as_pairs(LinedHeaders([], self._own_lines()))
         if self._serving.tells_limits and self._decision is not None:
             headers += limit_headers(self._decision, self._serving.router.fleet.headroom, self._gateway.now())
         if self._is_debug:

@@ -111,7 +111,7 @@ class Supervisor:
             code = self._work(place, is_first)
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
-        except Exception:
+        except Exception:  # the outermost edge of a worker's process: whatever it is, the log says it, and the parent fills the place
             log.exception("worker_broken", worker=place)
         finally:
             with contextlib.suppress(OSError, ValueError):
