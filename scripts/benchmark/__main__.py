@@ -1,6 +1,8 @@
-"""Runs the benchmark: compiles the mock upstream, starts one contestant at a time beside it, measures, prints the table.
+"""Runs the benchmark: compiles the mock upstream, starts the contestants beside it, measures them in turns, prints the table.
 
-The contestant has one core for itself; the upstream and the load generator share another one. Figures are the median of several rounds.
+The contestants share one core, of which whoever is asked has all: the others sleep. The upstream and the load generator share another one.
+Each round asks every contestant, so that a machine that grows slower or noisier does so for all of them. Figures are the median of several
+rounds.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from routing.headroom.limits import NO_LIMITS
 from scripts.benchmark import decide, translate
 from scripts.benchmark.contestants import CACHE, PREPARE, ROOT, Contestant, UnavailableError
 from scripts.benchmark.report import Figures, Result, as_json, markdown
-from scripts.benchmark.workload import KEY, PATH, WORKLOADS, Workload, mistake, request_body
+from scripts.benchmark.workload import KEY, LATENCY, PATH, WORKLOADS, Workload, mistake, request_body
 
 START_TIMEOUT_S = 120.0
 POLL_S = 0.01
@@ -139,45 +141,60 @@ class Bench:
             self._upstream_pid = process.pid
             yield
 
-    def direct(self) -> Result:
-        """The load generator against the mock upstream, nobody between them: what latencies are measured from."""
-        result = Result("direct", "")
-        latency = next(workload for workload in WORKLOADS if workload.name == "latency")
-        self._measure(result, f"http://127.0.0.1:{self.upstream_port}", latency, None)
-        return result
+    def run(self, names: Sequence[str]) -> tuple[list[Result], dict[str, str]]:
+        """(what was measured, `direct` first; who of `names` can't be installed or started, and why)."""
+        # Nobody stands between the load generator and the mock upstream: what latencies are measured from.
+        results: list[tuple[Result, Contestant, int | None]] = [
+            (Result("direct", ""), Contestant("direct", "", (), self.upstream_port), None)
+        ]
+        skipped: dict[str, str] = {}
+        with contextlib.ExitStack() as stack:
+            for name in names:
+                try:
+                    results.append(self._start(stack, name))
+                except UnavailableError as reason:
+                    skipped[name] = str(reason)
+            for workload in WORKLOADS:
+                self._measure(workload, [each for each in results if workload.name == LATENCY or each[2] is not None])
+        return [result for result, _, _ in results], skipped
 
-    def contestant(self, name: str) -> Result:
-        """Everything about one contestant. Raises UnavailableError when it can't be installed or started."""
+    def _start(self, stack: contextlib.ExitStack, name: str) -> tuple[Result, Contestant, int]:
+        """A contestant that runs until `stack` ends, and its process id. Raises UnavailableError when it can't be installed or started."""
+        print(f"bench: {name}: start", file=sys.stderr)
         folder = self._folder / name
         folder.mkdir()
         contestant: Contestant = PREPARE[name](folder, free_port(), self.upstream_port)
         result = Result(name, contestant.version)
         log = folder / "log"
-        with running(contestant.command, self._contestant_core, log, {**os.environ, **contestant.env}) as process:
-            result.start_s = round(seconds_until_answer(process, contestant.port, log), 3)
-            for workload in WORKLOADS:
-                print(f"bench: {name}: {workload.title}", file=sys.stderr)
-                try:
-                    problem = mistake(workload, *ask_once(contestant.port, workload))
-                except (OSError, http.client.HTTPException) as error:
-                    problem = f"no complete answer: {error}"
+        process = stack.enter_context(running(contestant.command, self._contestant_core, log, {**os.environ, **contestant.env}))
+        result.start_s = round(seconds_until_answer(process, contestant.port, log), 3)
+        return result, contestant, process.pid
+
+    def _measure(self, workload: Workload, asked: Sequence[tuple[Result, Contestant, int | None]]) -> None:
+        """All rounds of one workload: the raw figures and each one's median go into the results."""
+        for number in range(self._rounds):
+            for result, contestant, pid in asked:
+                if workload.name in result.broken:
+                    continue
+                print(f"bench: {workload.title}, round {number + 1}: {result.name}", file=sys.stderr)
+                problem = self._try(contestant, workload) if number == 0 else None
                 if problem is None:
-                    errors = self._measure(result, contestant.url, workload, process.pid)
-                    problem = f"{errors} requests failed under load" if errors else None
+                    figures = self._round(contestant.url, workload, pid)
+                    result.rounds.setdefault(workload.name, []).append(figures)
+                    problem = f"{figures['errors']} requests failed under load" if figures["errors"] else None
                 if problem is not None:
                     result.broken[workload.name] = problem
-        return result
+        for result, _, _ in asked:
+            if rounds := result.rounds.get(workload.name):
+                result.figures[workload.name] = _medians(rounds)
 
-    def _measure(self, result: Result, url: str, workload: Workload, pid: int | None) -> int:
-        """All rounds of one workload: the raw figures and each one's median go into `result`; how many requests failed."""
-        rounds = [self._round(url, workload, pid) for _ in range(self._rounds)]
-        median: dict[str, float | int | None] = {}
-        for key in rounds[0]:
-            values = [value for figures in rounds if (value := figures[key]) is not None]
-            median[key] = statistics.median(values) if values else None
-        result.rounds[workload.name] = rounds
-        result.figures[workload.name] = median
-        return int(sum(figures["errors"] or 0 for figures in rounds))
+    @staticmethod
+    def _try(contestant: Contestant, workload: Workload) -> str | None:
+        """What is wrong with its answer, if anything."""
+        try:
+            return mistake(workload, *ask_once(contestant.port, workload))
+        except (OSError, http.client.HTTPException) as error:
+            return f"no complete answer: {error}"
 
     def _round(self, url: str, workload: Workload, pid: int | None) -> Figures:
         command = ["taskset", "--cpu-list", self._load_core, sys.executable, "-m", "scripts.benchmark.load", url, workload.name]
@@ -187,6 +204,14 @@ class Bench:
         output = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
         figures: dict[str, float | int | None] = json.loads(output)
         return figures
+
+
+def _medians(rounds: Sequence[Figures]) -> Figures:
+    median: dict[str, float | int | None] = {}
+    for key in rounds[0]:
+        values = [value for figures in rounds if (value := figures[key]) is not None]
+        median[key] = statistics.median(values) if values else None
+    return median
 
 
 def machine() -> dict[str, Any]:
@@ -255,17 +280,10 @@ def main() -> None:
     wanted = options.only.split(",") if options.only else names
     if unknown := [name for name in wanted if name not in PREPARE]:
         parser.error(f"unknown contestant {', '.join(unknown)}; there are: {', '.join(names)}")
-    results: list[Result] = []
-    skipped: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="donut-bench-") as folder:
         bench = Bench(Path(folder), rounds=1 if options.quick else 3, seconds=1.0 if options.quick else 3.0)
         with bench.upstream():
-            results.append(bench.direct())
-            for name in wanted:
-                try:
-                    results.append(bench.contestant(name))
-                except UnavailableError as reason:
-                    skipped[name] = str(reason)
+            results, skipped = bench.run(wanted)
     about = machine()
     print(
         f"CPU per request (user + system), one core each, 16 connections; {', '.join(f'{key} {value}' for key, value in about.items())}\n"

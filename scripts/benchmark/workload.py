@@ -10,6 +10,8 @@ MODEL = "bench-model"
 KEY = "sk-donut-bench"
 PATH = "/v1/chat/completions"
 CONNECTIONS = 16
+LATENCY = "latency"
+"""The workload that is also asked of the upstream itself."""
 _WORDS = "lorem ipsum dolor "
 
 
@@ -37,7 +39,7 @@ WORKLOADS: tuple[Workload, ...] = (
     Workload("burst", "20-chunk burst", chunks=20),
     Workload("paced", "per chunk, 5 ms apart", chunks=200, interval_us=5_000, per_chunk=True),
     # One request at a time: with 16 in flight the slower of proxy and load generator would be measured, not what a proxy adds.
-    Workload("latency", "latency", connections=1),
+    Workload(LATENCY, "latency", connections=1),
 )
 
 
