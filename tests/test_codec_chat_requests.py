@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import orjson
 import pytest
 
 from providers.codecs import UntranslatableError
@@ -29,10 +28,9 @@ from providers.codecs.conversation import (
 from providers.codecs.messages import CODEC as MESSAGES
 from providers.dialects import BadRequestError
 from tests import golden
-from tests.streams import RECORDINGS
-from tests.test_codec_messages_requests import told
+from tests.recorded import requests_of, told
 
-EVERYTHING = orjson.loads((RECORDINGS / "chat" / "everything.request.json").read_bytes())
+EVERYTHING = requests_of("chat")["everything"]
 HELLO = [{"role": "user", "content": "Hi"}]
 
 

@@ -31,11 +31,11 @@ from providers.codecs.events import (
 from providers.codecs.tool_names import flat_name
 from routing.facts import Failure, FailureKind
 from routing.types import Usage
-from tests import golden
-from tests.streams import RECORDINGS, payloads
-from tests.translating import FRAME, cut, decoded, encoded, gist, merged
+from tests.recorded import streams_of
+from tests.streams import payloads
+from tests.translating import FRAME, decoded, encoded, gist, merged
 
-STREAMS = {path.stem: path.read_bytes() for folder in ("chat", "streams") for path in sorted((RECORDINGS / folder).glob("*.sse"))}
+STREAMS = streams_of("chat")
 EVERY_STREAM = pytest.mark.parametrize("name", STREAMS)
 FINISHED = [name for name in STREAMS if name != "error_inside"]
 CALL = BlockStarted(0, BlockKind.TOOL_CALL, "call_1", "bake")
@@ -46,18 +46,6 @@ def calls_of(name: str) -> tuple[Any, ...]:
 
 
 class TestDecoding:
-    @EVERY_STREAM
-    def test_what_they_say(self, name: str) -> None:
-        golden.check(f"chat/{name}.events.txt", golden.as_lines(decoded(CODEC, [STREAMS[name]])))
-
-    @EVERY_STREAM
-    def test_any_split_says_the_same(self, name: str) -> None:
-        stream = STREAMS[name]
-        whole = decoded(CODEC, [stream])
-        assert decoded(CODEC, (stream[at : at + 1] for at in range(len(stream)))) == whole
-        for at in range(1, len(stream), 11):
-            assert decoded(CODEC, cut(stream, [at])) == whole
-
     @pytest.mark.parametrize("name", FINISHED)
     def test_every_call_has_a_name_and_whole_arguments(self, name: str) -> None:
         assert all(name and isinstance(orjson.loads(arguments), dict) for _, name, arguments in calls_of(name))

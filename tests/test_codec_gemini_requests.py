@@ -30,11 +30,9 @@ from providers.codecs.gemini.schemas import json_schema, refs_alone
 from providers.codecs.gemini.seals import UNSEALED
 from providers.dialects import BadRequestError
 from tests import golden
-from tests.streams import RECORDINGS
+from tests.recorded import requests_of, told
 
-REQUESTS = {
-    path.name.removesuffix(".request.json"): orjson.loads(path.read_bytes()) for path in (RECORDINGS / "gemini").glob("*.request.json")
-}
+REQUESTS = requests_of("gemini")
 EVERY_REQUEST = pytest.mark.parametrize("name", sorted(REQUESTS))
 HELLO = [{"role": "user", "parts": [{"text": "Hi"}]}]
 NEW, OLD = "gemini-3.8-flash", "gemini-2.5-pro"
@@ -46,18 +44,6 @@ def parse(**more: Any) -> Conversation:
 
 def config(**members: Any) -> Conversation:
     return parse(generationConfig=members)
-
-
-def told(conversation: Conversation) -> str:
-    """A conversation for a person to read: turn by turn, then what else was said."""
-    lines = [f"{turn.role}\n" + "".join(f"    {golden.told(part)}\n" for part in turn.parts) for turn in conversation.turns]
-    lines += [f"tool {golden.told(tool._replace(raw=None))}\n" for tool in conversation.tools]
-    default = Conversation([])
-    skipped = ("turns", "tools", "losses")
-    members = {name: getattr(conversation, name) for name in default.__slots__ if name not in skipped}
-    lines += [f"{name} = {golden.told(value)}\n" for name, value in members.items() if value != getattr(default, name)]
-    lines += [f"lost {loss.what}: {loss.why}\n" for loss in conversation.losses]
-    return "".join(lines)
 
 
 @EVERY_REQUEST

@@ -35,11 +35,11 @@ from providers.codecs.gemini import CODEC
 from providers.codecs.gemini.seals import is_ours, reasoning_in
 from routing.facts import Failure, FailureKind
 from routing.types import Usage
-from tests import golden
-from tests.streams import RECORDINGS, payloads
+from tests.recorded import streams_of
+from tests.streams import payloads
 from tests.translating import CODECS, FRAME, cut, decoded, encoded, merged
 
-STREAMS = {path.stem: path.read_bytes() for path in sorted((RECORDINGS / "gemini").glob("*.sse"))}
+STREAMS = streams_of("gemini")
 EVERY_STREAM = pytest.mark.parametrize("name", STREAMS)
 HELLO = {"contents": [{"parts": [{"text": "Hi"}]}]}
 
@@ -51,20 +51,6 @@ def parts_in(stream: bytes) -> list[dict[str, Any]]:
 def framed(**asked: Any) -> Frame:
     """The frame of a client that asked so."""
     return Frame("m", "a", 1, conversation=CODEC.parse({**HELLO, "model": "m", "stream": True, **asked}))
-
-
-@EVERY_STREAM
-def test_what_they_say(name: str) -> None:
-    golden.check(f"gemini/{name}.events.txt", golden.as_lines(decoded(CODEC, [STREAMS[name]])))
-
-
-@EVERY_STREAM
-def test_any_split_says_the_same(name: str) -> None:
-    stream = STREAMS[name]
-    whole = decoded(CODEC, [stream])
-    assert decoded(CODEC, (stream[at : at + 1] for at in range(len(stream)))) == whole
-    for at in range(1, len(stream), 11):
-        assert decoded(CODEC, [stream[:at], stream[at:]]) == whole
 
 
 @EVERY_STREAM

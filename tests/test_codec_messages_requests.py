@@ -13,31 +13,15 @@ from providers.codecs.conversation import Conversation, Loss, OutputFormat, Thin
 from providers.codecs.messages import CODEC
 from providers.dialects import BadRequestError
 from tests import golden
-from tests.streams import RECORDINGS
+from tests.recorded import requests_of, told
 
-REQUESTS = {
-    path.name.removesuffix(".request.json"): orjson.loads(path.read_bytes()) for path in (RECORDINGS / "messages").glob("*.request.json")
-}
+REQUESTS = requests_of("messages")
 EVERY_REQUEST = pytest.mark.parametrize("name", sorted(REQUESTS))
 HELLO = [{"role": "user", "content": "Hi"}]
 
 
 def parse(**more: Any) -> Conversation:
     return CODEC.parse({"model": "m", "max_tokens": 9, "messages": HELLO, **more})
-
-
-def told(conversation: Conversation) -> str:
-    """A conversation for a person to read: turn by turn, then what else was said."""
-    lines = [f"{turn.role}\n" + "".join(f"    {golden.told(part)}\n" for part in turn.parts) for turn in conversation.turns]
-    rest = golden.told(conversation).partition("tools=")
-    lines += [f"tool {golden.told(tool._replace(raw=None))}\n" for tool in conversation.tools]
-    skipped = ("turns", "tools", "losses")
-    members = {name: getattr(conversation, name) for name in conversation.__slots__ if name not in skipped}
-    default = Conversation([])
-    lines += [f"{name} = {golden.told(value)}\n" for name, value in members.items() if value != getattr(default, name)]
-    lines += [f"lost {loss.what}: {loss.why}\n" for loss in conversation.losses]
-    assert rest
-    return "".join(lines)
 
 
 @EVERY_REQUEST

@@ -34,29 +34,17 @@ from providers.codecs.events import (
 from providers.codecs.messages import CODEC
 from routing.facts import Failure, FailureKind
 from routing.types import Usage
-from tests import golden
-from tests.streams import RECORDINGS
+from tests.recorded import named_payloads, streams_of
 from tests.translating import FRAME, cut, decoded, encoded, merged
 
-STREAMS = {path.stem: path.read_bytes() for path in sorted((RECORDINGS / "messages").glob("*.sse"))}
+STREAMS = streams_of("messages")
 EVERY_STREAM = pytest.mark.parametrize("name", STREAMS)
 SDK_EVENT: TypeAdapter[RawMessageStreamEvent] = TypeAdapter(RawMessageStreamEvent)
 
 
-def payloads(stream: bytes) -> list[dict[str, Any]]:
-    """The events' data; each under the name that its `event:` line says."""
-    found = []
-    for event in sse.events(stream):
-        name, data = event.decode().removesuffix("\n\n").split("\n")
-        parsed = orjson.loads(data.removeprefix("data: "))
-        assert name == f"event: {parsed['type']}"
-        found.append(parsed)
-    return found
-
-
 def judged(stream: bytes) -> Message:
     """What a client makes of a finished stream, as the SDK's type. Every event is valid, every block balanced, nothing behind the end."""
-    said = payloads(stream)
+    said = named_payloads(stream)
     assert [each["type"] for each in said[-2:]] == ["message_delta", "message_stop"]
     assert [each["type"] for each in said].count("message_start") == 1
     open_block = None
@@ -101,18 +89,6 @@ def accumulated(said: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 class TestRecordings:
-    @EVERY_STREAM
-    def test_what_they_say(self, name: str) -> None:
-        golden.check(f"messages/{name}.events.txt", golden.as_lines(decoded(CODEC, [STREAMS[name]])))
-
-    @EVERY_STREAM
-    def test_any_split_says_the_same(self, name: str) -> None:
-        stream = STREAMS[name]
-        whole = decoded(CODEC, [stream])
-        assert decoded(CODEC, (stream[at : at + 1] for at in range(len(stream)))) == whole
-        for at in range(1, len(stream), 7):
-            assert decoded(CODEC, [stream[:at], stream[at:]]) == whole
-
     @EVERY_STREAM
     def test_there_and_back(self, name: str) -> None:
         events = decoded(CODEC, [STREAMS[name]])
@@ -320,8 +296,8 @@ class TestEncoding:
         failed = Failed(Failure(FailureKind.OVERLOADED, "too many donuts"))
         encoder = CODEC.new_encoder(FRAME)
         out = encoder.encode([Started(), failed, Finished(FinishReason.STOP)]) + encoder.encode([Finished(FinishReason.STOP)])
-        assert [each["type"] for each in payloads(out)] == ["message_start", "error"]
-        assert payloads(out)[1]["error"] == {"type": "overloaded_error", "message": "too many donuts", "code": "provider_overloaded"}
+        assert [each["type"] for each in named_payloads(out)] == ["message_start", "error"]
+        assert named_payloads(out)[1]["error"] == {"type": "overloaded_error", "message": "too many donuts", "code": "provider_overloaded"}
         assert CODEC.encode_answer([failed], FRAME)["type"] == "error"
 
 

@@ -32,11 +32,9 @@ from providers.codecs.conversation import (
 from providers.codecs.responses import CODEC
 from providers.dialects import BadRequestError
 from tests import golden
-from tests.streams import RECORDINGS
+from tests.recorded import requests_of, told
 
-REQUESTS = {
-    path.name.removesuffix(".request.json"): orjson.loads(path.read_bytes()) for path in (RECORDINGS / "responses").glob("*.request.json")
-}
+REQUESTS = requests_of("responses")
 EVERY_REQUEST = pytest.mark.parametrize("name", sorted(REQUESTS))
 
 
@@ -44,20 +42,9 @@ def parse(**more: Any) -> Conversation:
     return CODEC.parse({"model": "m", "input": "Hi", **more})
 
 
-def told(conversation: Conversation) -> str:
-    """A conversation for a person to read: turn by turn, then what else was said."""
-    lines = [f"{turn.role}\n" + "".join(f"    {golden.told(part)}\n" for part in turn.parts) for turn in conversation.turns]
-    lines += [f"tool {golden.told(tool._replace(raw=None))}\n" for tool in conversation.tools]
-    members = {name: getattr(conversation, name) for name in conversation.__slots__ if name not in ("turns", "tools", "losses", "echo")}
-    default = Conversation([])
-    lines += [f"{name} = {golden.told(value)}\n" for name, value in members.items() if value != getattr(default, name)]
-    lines += [f"lost {loss.what}: {loss.why}\n" for loss in conversation.losses]
-    return "".join(lines)
-
-
 @EVERY_REQUEST
 def test_what_they_say(name: str) -> None:
-    golden.check(f"responses/{name}.conversation.txt", told(CODEC.parse(REQUESTS[name])))
+    golden.check(f"responses/{name}.conversation.txt", told(CODEC.parse(REQUESTS[name]), "echo"))
 
 
 @EVERY_REQUEST

@@ -18,7 +18,6 @@ from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from providers import sse
 from providers.codecs import Frame
 from providers.codecs.conversation import Conversation
 from providers.codecs.events import (
@@ -39,24 +38,18 @@ from providers.codecs.events import (
 from providers.codecs.responses import CODEC
 from routing.facts import Failure, FailureKind
 from routing.types import Usage
-from tests import golden
-from tests.streams import RECORDINGS
+from tests.recorded import named_payloads, requests_of, streams_of
 from tests.translating import FRAME, decoded, encoded, merged
 
-STREAMS = {path.stem: path.read_bytes() for path in sorted((RECORDINGS / "responses").glob("*.sse"))}
+STREAMS = streams_of("responses")
 EVERY_STREAM = pytest.mark.parametrize("name", STREAMS)
 SDK_EVENT: TypeAdapter[ResponseStreamEvent] = TypeAdapter(ResponseStreamEvent)
 
 
 def payloads(stream: bytes) -> list[dict[str, Any]]:
-    """The events' data; each under the name that its `event:` line says, and numbered."""
-    found = []
-    for number, event in enumerate(sse.events(stream)):
-        name, data = event.decode().removesuffix("\n\n").split("\n")
-        parsed = orjson.loads(data.removeprefix("data: "))
-        assert name == f"event: {parsed['type']}"
-        assert parsed["sequence_number"] == number
-        found.append(parsed)
+    """The events' data, numbered."""
+    found = named_payloads(stream)
+    assert [each["sequence_number"] for each in found] == list(range(len(found)))
     return found
 
 
@@ -102,18 +95,6 @@ def gathered(said: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 class TestRecordings:
-    @EVERY_STREAM
-    def test_what_they_say(self, name: str) -> None:
-        golden.check(f"responses/{name}.events.txt", golden.as_lines(decoded(CODEC, [STREAMS[name]])))
-
-    @EVERY_STREAM
-    def test_any_split_says_the_same(self, name: str) -> None:
-        stream = STREAMS[name]
-        whole = decoded(CODEC, [stream])
-        assert decoded(CODEC, (stream[at : at + 1] for at in range(len(stream)))) == whole
-        for at in range(1, len(stream), 37):
-            assert decoded(CODEC, [stream[:at], stream[at:]]) == whole
-
     @EVERY_STREAM
     def test_there_and_back(self, name: str) -> None:
         events = in_order(decoded(CODEC, [STREAMS[name]]))
@@ -362,7 +343,7 @@ def test_a_failure_is_told_in_words_that_codex_knows(kind: FailureKind, code: st
 
 
 def test_an_answer_repeats_its_request() -> None:
-    request = orjson.loads((RECORDINGS / "responses" / "codex.request.json").read_bytes())
+    request = requests_of("responses")["codex"]
     frame = Frame("the-name-asked-for", "answer1", 1_800_000_000, conversation=CODEC.parse(request))
     response = judged(encoded(CODEC, [Started(), Finished(FinishReason.STOP)], frame))
     assert [tool.type for tool in response.tools] == ["function", "custom", "tool_search", "web_search"]
