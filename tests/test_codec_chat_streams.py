@@ -36,7 +36,6 @@ from tests.streams import payloads
 from tests.translating import FRAME, decoded, encoded, gist, merged
 
 STREAMS = streams_of("chat")
-EVERY_STREAM = pytest.mark.parametrize("name", STREAMS)
 FINISHED = [name for name in STREAMS if name != "error_inside"]
 CALL = BlockStarted(0, BlockKind.TOOL_CALL, "call_1", "bake")
 
