@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
-from config.provider_settings import check_url
+from config.field_types import Key, Url
 from config.section import Section, refuse
 
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """As of a provider: these become names of files."""
-Url = Annotated[str, AfterValidator(check_url)]
 
 
 def _is_a_path(value: str) -> str:
@@ -37,18 +36,10 @@ class CliproxySettings(Section):
     """Under which id donut serves it; the figures are of `provider/model`."""
     url: Url
     """Where it listens, without a path: http://127.0.0.1:8317."""
-    management_key: SecretStr
+    management_key: Key
     """Its management secret; best written as ${NAME}."""
     interval_seconds: float = Field(default=60, ge=5)
     """How often to read."""
-
-    @field_validator("management_key")
-    @classmethod
-    def _fits_into_a_header(cls, value: SecretStr) -> SecretStr:
-        secret = value.get_secret_value()
-        if not secret or not all("!" <= char <= "~" for char in secret):
-            refuse("the key is empty, or has characters that no HTTP header can carry")
-        return value
 
 
 class HeliosSettings(Section):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 import providers.feeds
 from config.discovery import module_names
-from config.provider_settings import check_url
+from config.field_types import OptionalKey, OptionalUrl
 from config.section import Section, refuse, refuse_name
 from routing.ledger.metrics import METRICS, OTHER_NAMES
 from routing.ledger.readings import SOURCES
@@ -48,26 +48,12 @@ class SourceSettings(Section):
 
     enabled: bool = True
     """Ask it, now and then. Sources that are not listed here are asked by `donut ledger refresh` only."""
-    api_key: SecretStr | None = None
+    api_key: OptionalKey = None
     """The key it wants, if it wants one; best written as ${NAME}."""
     interval_hours: float | None = Field(default=None, ge=0.25)
     """How often to ask; empty = the source's own pace."""
-    url: str | None = None
+    url: OptionalUrl = None
     """A mirror to ask instead."""
-
-    @field_validator("url")
-    @classmethod
-    def _is_a_plain_url(cls, value: str | None) -> str | None:
-        return check_url(value) if value else None
-
-    @field_validator("api_key")
-    @classmethod
-    def _fits_into_a_header(cls, value: SecretStr | None) -> SecretStr | None:
-        """`${KEY:-}` gives an empty text, which means that there is no key."""
-        secret = value.get_secret_value() if value else ""
-        if not all("!" <= char <= "~" for char in secret):
-            refuse("the key has spaces or characters that no HTTP header can carry")
-        return value if secret else None
 
 
 class LedgerSettings(Section):

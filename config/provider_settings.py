@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
+from config.field_types import OptionalKey, OptionalUrl
 from config.limit_settings import Ceiling, Portion, Window
 from config.price_settings import PriceSettings
 from config.section import Seconds, Section, refuse, refuse_name
@@ -22,24 +23,6 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """RFC 9110 §5.6.2, token."""
 _OWN_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
 """The transport writes these; a second one is how requests are smuggled."""
-
-
-def check_url(value: str) -> str:
-    """An http(s) URL without credentials, query or fragment; a trailing slash is dropped. Raises through `refuse`."""
-    if not value.isascii() or any(char <= " " or char == "\x7f" for char in value):
-        refuse("must be a URL without spaces or special characters")
-    try:
-        parts = urlsplit(value)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        refuse("is not a valid URL")
-    if parts.scheme not in ("http", "https") or not host or port == 0:
-        refuse("must be a URL such as http://127.0.0.1:9001/v1")
-    if parts.username is not None or parts.password is not None:
-        refuse("must not carry credentials; put the key into api_key")
-    if parts.query or parts.fragment or value.endswith(("?", "#")):
-        refuse("must not have a query or a fragment")
-    return value.rstrip("/")
 
 
 class ProviderModel(Section):
@@ -75,9 +58,9 @@ class ProviderSettings(Section):
     """Names this provider; replica ids are `id/upstream name`."""
     kind: str
     """How to talk to it: openai (and everything that copies it), ollama, openrouter …"""
-    base_url: str | None = None
+    base_url: OptionalUrl = None
     """Where it is, with the version path: http://127.0.0.1:9001/v1. Empty = the kind's own."""
-    api_key: SecretStr | None = None
+    api_key: OptionalKey = None
     """The key donut sends; best written as ${NAME}."""
     local: bool | None = None
     """Does it run on this machine or network, unmetered? Empty = judged by kind and address."""
@@ -134,20 +117,6 @@ class ProviderSettings(Section):
         if value == ():
             refuse("must not be empty; leave it out for what the kind speaks")
         return value
-
-    @field_validator("base_url")
-    @classmethod
-    def _is_a_plain_url(cls, value: str | None) -> str | None:
-        return check_url(value) if value else None
-
-    @field_validator("api_key")
-    @classmethod
-    def _fits_into_a_header(cls, value: SecretStr | None) -> SecretStr | None:
-        """`${KEY:-}` gives an empty text, which means that there is no key."""
-        secret = value.get_secret_value() if value else ""
-        if not all("!" <= char <= "~" for char in secret):
-            refuse("the key has spaces or characters that no HTTP header can carry")
-        return value if secret else None
 
     @field_validator("proxy")
     @classmethod

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 
 from config.adapter_settings import AdapterSettings
+from config.field_types import Key
 from config.ledger_settings import LedgerSettings, Overrides, SourceName, SourceSettings, check_overrides
 from config.limit_settings import BudgetSettings, KeyTerms
 from config.provider_settings import CapabilityName, ProviderSettings
 from config.routing_settings import PolicySettings, RoutingSettings, Share
-from config.section import Seconds, Section, refuse
+from config.section import Seconds, Section
 from config.state_settings import StateSettings
 from routing.types import ModelTier, UseCase
 
@@ -25,18 +26,8 @@ from routing.types import ModelTier, UseCase
 class ClientKey(KeyTerms):
     """A key that clients of donut must send."""
 
-    key: SecretStr
+    key: Key
     """The secret itself; best written as ${NAME}. `donut keys` makes keys of which only the digest is stored."""
-
-    @field_validator("key")
-    @classmethod
-    def _fits_into_a_header(cls, value: SecretStr) -> SecretStr:
-        secret = value.get_secret_value()
-        if not secret:
-            refuse("the key is empty")
-        if not all("!" <= char <= "~" for char in secret):
-            refuse("the key has spaces or characters that no HTTP header can carry")
-        return value
 
 
 class ServerSettings(Section):
