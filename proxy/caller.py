@@ -33,6 +33,7 @@ class Caller:
         "_line",
         "_to_upstream",
         "by_name",
+        "content_encoding",
         "dialect",
         "headers",
         "in_path",
@@ -53,6 +54,7 @@ class Caller:
         """Without `content-length`."""
         self.by_name: Mapping[bytes, bytes] = dict(self.headers)
         """The same, for looking one up."""
+        self.content_encoding = self.by_name.get(b"content-encoding")
         self.serving = serving
         self.dialect = dialect
         self.in_path = in_path

@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from providers.dialects import EVENT_STREAM, Ask, Dialect, ErrorReply, StreamScanner
+from providers.dialects import Ask, Dialect, ErrorReply, StreamScanner
 from providers.sse import EVENT_ENDS, looks_like_sse, may_become_sse
 from providers.transport.port import Answer, Headers, TransportError
-from proxy.downstream import Downstream, LinedHeaders
+from proxy.downstream import Downstream, Lines
 from proxy.redact import without_secrets
 from proxy.serving import Limits
 from routing.facts import Failure, FailureKind
@@ -38,7 +38,8 @@ class Relayed:
 
 
 class Relay:
-    """One answer's way. `on_commit` is called once, just before the first byte goes out; it returns the answer's headers."""
+    """One answer's way. `on_commit` is called once, just before the first byte goes out, with the content type that its client knows such a
+    stream by (None: it is none); it returns the answer's headers."""
 
     _scanner: StreamScanner | None = None
     _prelude: Sequence[bytes] = ()
@@ -51,7 +52,9 @@ class Relay:
     _latest = b""
     """The newest piece of the stream that went out, while more may follow it."""
 
-    def __init__(self, downstream: Downstream, dialect: Dialect, ask: Ask, limits: Limits, on_commit: Callable[[Answer], Headers]) -> None:
+    def __init__(
+        self, downstream: Downstream, dialect: Dialect, ask: Ask, limits: Limits, on_commit: Callable[[Answer, bytes | None], Lines]
+    ) -> None:
         self._downstream = downstream
         self._dialect = dialect
         self._ask = ask
@@ -178,7 +181,7 @@ class Relay:
             if self._prelude:
                 self._stop_prelude_timer()
                 rest = b"".join((*self._prelude, rest))
-            headers = self._stream_head(answer)
+            headers = self._on_commit(answer, self._ask.stream_type)
             if not self._downstream.try_reply(answer.status, headers, rest):
                 await self._downstream.reply(answer.status, headers, rest)
 
@@ -216,14 +219,7 @@ class Relay:
         held = b"".join((*self._prelude, out)) if self._prelude else out
         self._prelude = ()
         self._latest = held
-        await self._downstream.start(answer.status, self._stream_head(answer), held)
-
-    def _stream_head(self, answer: Answer) -> Headers:
-        headers, content_type = self._on_commit(answer), self._ask.stream_type
-        if content_type is EVENT_STREAM:
-            return headers
-        told = [(name, content_type if name.lower() == b"content-type" else value) for name, value in headers]
-        return LinedHeaders(told, headers.lines) if type(headers) is LinedHeaders else told
+        await self._downstream.start(answer.status, self._on_commit(answer, self._ask.stream_type), held)
 
     # An answer in one piece
 
@@ -252,13 +248,13 @@ class Relay:
         if self._downstream.is_open:
             result.failure = Failure(FailureKind.PROTOCOL, "it answered in one piece where a stream was asked for")
             return
-        headers, body = self._on_commit(answer), body if facts.body is None else facts.body
+        headers, body = self._on_commit(answer, None), body if facts.body is None else facts.body
         if not self._downstream.try_reply(answer.status, headers, body):
             await self._downstream.reply(answer.status, headers, body)
 
     async def _pass_through(self, answer: Answer, data: bytes) -> None:
         """A large answer (thousands of embeddings): commit, then pump without holding it."""
-        await self._downstream.start(answer.status, self._on_commit(answer), data)
+        await self._downstream.start(answer.status, self._on_commit(answer, None), data)
         tail = data[-TAIL_BYTES:]
         size = len(data)
         while data := await answer.read():
