@@ -64,7 +64,7 @@ class Attempt:
         """`number`: 1 for the first of its exchange; it begins at `now_s`."""
         self._gateway = gateway
         self._router = serving.router
-        self._dispatch = dispatch
+        self.dispatch = dispatch
         self._began = now_s
         replica = dispatch.replica
         self.upstream = serving.upstreams[replica.id]
@@ -117,7 +117,7 @@ class Attempt:
         now_s = self._gateway.now()
         self.record.ttft_s = ttft_s = now_s - self._began
         if is_timed:
-            self._router.observe(FirstToken(self._dispatch.reservation, ttft_s), now_s)
+            self._router.observe(FirstToken(self.dispatch.reservation, ttft_s), now_s)
 
     def abandon(self, failure: Failure, status: Status) -> None:
         """The exchange was cancelled under this attempt: settle with what is known. Does nothing once settled."""
@@ -160,7 +160,7 @@ class Attempt:
 
     def _unspoken(self, failure: Failure) -> Failure:
         """There is no such endpoint: another of the replica's dialects is tried next. Where none is left, the address is wrong."""
-        upstream, demand, now_s = self.upstream, self._dispatch.evidence.demand, self._gateway.now()
+        upstream, demand, now_s = self.upstream, self.dispatch.evidence.demand, self._gateway.now()
         upstream.absent[self._spoken] = now_s + ABSENT_S
         self.may_try_again = upstream_dialect(demand, upstream.replica, upstream.absent_at(now_s)) is not None
         if self.may_try_again or not demand.translatable_to:
@@ -171,15 +171,20 @@ class Attempt:
         now_s = self._gateway.now()
         if relayed.aside is not None:
             self._take_aside(relayed.aside)
+        if relayed.failure is not None:
+            self._broke_off(relayed, relayed.failure, now_s)
+            return
+        usage = self.record.usage = relayed.usage or self._estimate(relayed.output_tokens_estimated)
+        if relayed.content_events > 1:
+            self._note_pace(relayed, now_s)
+        self._settle(OK, now_s)
+        self._router.observe(AttemptFinished(self.dispatch.reservation, usage, relayed.output_tokens_estimated), now_s)
+
+    def _broke_off(self, relayed: Relayed, failure: Failure, now_s: float) -> None:
         self._take_usage(relayed, now_s)
-        if relayed.failure is None:
-            self._settle(OK, now_s)
-            usage = self.record.usage or Usage(reported=False)
-            self._router.observe(AttemptFinished(self._dispatch.reservation, usage, relayed.output_tokens_estimated), now_s)
-        else:
-            is_cut = relayed.failure.kind in (FailureKind.CUT, FailureKind.STALLED, FailureKind.CONNECT)
-            committed = self.record.ttft_s is not None
-            self._fail(relayed.failure, Status.TRUNCATED if committed and is_cut else Status.UPSTREAM_ERROR)
+        is_cut = failure.kind in (FailureKind.CUT, FailureKind.STALLED, FailureKind.CONNECT)
+        committed = self.record.ttft_s is not None
+        self._fail(failure, Status.TRUNCATED if committed and is_cut else Status.UPSTREAM_ERROR)
 
     def _fail(self, failure: Failure, status: Status = Status.UPSTREAM_ERROR) -> None:
         if failure.kind is FailureKind.UNSPOKEN:
@@ -193,7 +198,7 @@ class Attempt:
         self.record.failure_message = failure.message
         now_s = self._gateway.now()
         self._settle(status, now_s)
-        self._router.observe(AttemptFailed(self._dispatch.reservation, failure, self.record.usage), now_s)
+        self._router.observe(AttemptFailed(self.dispatch.reservation, failure, self.record.usage), now_s)
 
     def _settle(self, status: Status, now_s: float) -> None:
         assert not self._settled, "an attempt is settled once"
@@ -206,19 +211,23 @@ class Attempt:
             record.price_version = price.version
 
     def _take_usage(self, relayed: Relayed, now_s: float) -> None:
-        """Reported usage if there is any; else an estimate, marked as one. Nothing at all when nothing was generated."""
-        record = self.record
+        """Of an answer that is not whole. Reported usage if there is any; else an estimate, marked as one. Nothing at all when it failed
+        before anything was generated."""
         if relayed.usage is not None:
-            record.usage = relayed.usage
+            self.record.usage = relayed.usage
         elif relayed.failure is None or relayed.content_events:
-            record.usage = self._estimate(relayed.output_tokens_estimated)
-        if relayed.content_events > 1 and record.ttft_s is not None:
-            record.between_tokens_s = (now_s - self._began - record.ttft_s) / (relayed.content_events - 1)
+            self.record.usage = self._estimate(relayed.output_tokens_estimated)
+        self._note_pace(relayed, now_s)
+
+    def _note_pace(self, relayed: Relayed, now_s: float) -> None:
+        ttft_s = self.record.ttft_s
+        if ttft_s is not None and relayed.content_events > 1:
+            self.record.between_tokens_s = (now_s - self._began - ttft_s) / (relayed.content_events - 1)
 
     def _estimate(self, output_tokens: int) -> Usage:
         calibration = self._router.fleet.calibration(self.upstream.replica.logical_model_id)
         return Usage(
-            input_uncached=calibration.input_tokens(self._dispatch.evidence.demand.input_tokens_estimated),
+            input_uncached=calibration.input_tokens(self.dispatch.evidence.demand.input_tokens_estimated),
             output=calibration.output_tokens(output_tokens),
             reported=False,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from providers.dialects import ErrorReply
@@ -17,15 +18,20 @@ from proxy.harness import HARNESSES
 from proxy.harnesses._manners import retry_headers
 from proxy.headers import header_text, to_client
 from proxy.journal.records import ExchangeRecord, Status
-from proxy.serving import Serving, Upstream
+from proxy.serving import Serving
 from proxy.silence import Silence
 from proxy.translation import Translation
 from routing import explain
 from routing.facts import Failure, FailureKind
-from routing.types import Decision
+from routing.types import UseCase
 
 # Kinds whose own words the client must see as they are: its request is at fault, and its harness reacts to the vendor's text.
 PASSED_THROUGH = frozenset({FailureKind.BAD_REQUEST, FailureKind.CONTENT_POLICY, FailureKind.CONTEXT_TOO_LONG, FailureKind.NOT_FOUND})
+
+USE_CASE_LINES: Mapping[str | None, Lines] = {
+    None: b"",
+    **{each.value: b"x-donut-use-case: %b\r\n" % each.value.encode() for each in UseCase},
+}
 
 
 class ClientSide:
@@ -42,8 +48,6 @@ class ClientSide:
     _asker: Asker | None = None
     """What the request's head says, once that was read."""
     _attempt: Attempt | None = None
-    _decision: Decision | None = None
-    _upstream: Upstream | None = None
     _translation: Translation | None = None
     """Of the attempt under way, where its replica does not speak the client's dialect."""
     _silence: Silence | None = None
@@ -51,16 +55,17 @@ class ClientSide:
 
     # Headers
 
-    def _own_lines(self) -> Lines:
-        """All of it visible ASCII."""
-        record, upstream = self.record, self._upstream
-        lines = b"x-request-id: %b\r\nx-donut-decision: %b\r\nx-donut-attempts: %d\r\n%b" % (
+    def _own_lines(self, told: Lines = b"") -> Lines:
+        """`told` and the usual of donut's own behind it. All of it visible ASCII."""
+        record, attempt = self.record, self._attempt
+        return b"%bx-request-id: %b\r\nx-donut-decision: %b\r\nx-donut-attempts: %d\r\n%b%b" % (
+            told,
             record.request_id.encode(),
             record.id.encode(),
             len(record.attempts),
-            b"" if upstream is None else upstream.answer_lines,
+            USE_CASE_LINES[record.use_case],
+            b"" if attempt is None else attempt.upstream.answer_lines,
         )
-        return lines if record.use_case is None else b"%bx-donut-use-case: %b\r\n" % (lines, record.use_case.encode())
 
     def _names(self) -> Lines:
         """The request's id and the decision's, which are known before anybody answers."""
@@ -68,8 +73,9 @@ class ClientSide:
 
     def _own_headers(self) -> Headers:
         headers = as_pairs(self._own_lines())
-        if self._serving.tells_limits and self._decision is not None:
-            headers += limit_headers(self._decision, self._serving.router.fleet.headroom, self._gateway.now())
+        decision = self.record.last_decision
+        if self._serving.tells_limits and decision is not None:
+            headers += limit_headers(decision, self._serving.router.fleet.headroom, self._gateway.now())
         if self._asker is not None and self._asker.steering.debug:
             headers += self._debug_headers()
         return headers
@@ -83,7 +89,8 @@ class ClientSide:
         return as_lines([*told, *own])
 
     def _debug_headers(self) -> Headers:
-        words = explain.in_words(self._decision) if self._decision is not None else "no decision was needed"
+        decision = self.record.last_decision
+        words = explain.in_words(decision) if decision is not None else "no decision was needed"
         timings = [f"total;dur={(self._gateway.now() - self._began) * 1000:.2f}"]
         for attempt in self.record.attempts:
             timings.append(f"queue{attempt.number};dur={attempt.queue_s * 1000:.2f}")

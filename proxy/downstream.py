@@ -152,7 +152,7 @@ class Downstream:
             return False
         self.has_started = True
         self.status = status
-        self.bytes_out += len(body)
+        self.bytes_out = len(body)
         return True
 
     async def reply(self, status: int, lines: Lines, body: bytes) -> None:

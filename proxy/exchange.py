@@ -41,9 +41,6 @@ from routing.types import Capability, Decision, Demand, Dispatch, ModelReplica, 
 
 log = structlog.get_logger("donut.exchange")
 
-CLIENT_GONE = Status.CLIENT_GONE
-"""A name of the module is found quicker than a member of an enum."""
-
 NOBODY: frozenset[str] = frozenset()
 GONE = Failure(FailureKind.CLIENT_GONE, "the client left")
 STOPPING = Failure(FailureKind.CLIENT_GONE, "donut was stopped in the middle of the answer")
@@ -96,7 +93,7 @@ class Exchange(ClientSide):
         except asyncio.CancelledError:
             await self._interrupted()
         except ClientDisconnectedError:
-            self.record.status = CLIENT_GONE
+            self._is_client_gone = True
         except Exception as error:  # noqa: BLE001 - the outermost edge: a bug must not cost the row, nor show a traceback to a user
             await self._crashed(error)
         finally:
@@ -182,7 +179,7 @@ class Exchange(ClientSide):
             if isinstance(decision, Refusal):
                 await self._refused(decision, last)
                 return
-            attempt = last = self._begin_attempt(decision, now_s)
+            attempt = last = Attempt(self._gateway, self._serving, decision, len(record.attempts) + 1, now_s)
             running = self._try(attempt)
             if running is not None:
                 await running
@@ -210,21 +207,17 @@ class Exchange(ClientSide):
         if last is not None:
             await self._reply_failure(last)
         else:
-            self._decision = refusal
+            self.record.last_decision = refusal
             await self._reply_error(errors.refused(refusal), Status.REFUSED)
-
-    def _begin_attempt(self, decision: Dispatch, now_s: float) -> Attempt:
-        gateway, serving, attempts = self._gateway, self._serving, self.record.attempts
-        self._decision = decision
-        attempt = self._attempt = Attempt(gateway, serving, decision, len(attempts) + 1, now_s)
-        self._upstream = attempt.upstream
-        attempts.append(attempt.record)
-        if gateway.events.is_recording:
-            gateway.events.attempt_began(self.record)
-        return attempt
 
     def _try(self, attempt: Attempt) -> Coroutine[Any, Any, None] | None:
         """What is to be awaited, not a coroutine itself; None where the upstream's dialect has no words for the request."""
+        self._attempt = attempt
+        record, events = self.record, self._gateway.events
+        record.attempts.append(attempt.record)
+        record.last_decision = attempt.dispatch
+        if events.is_recording:
+            events.attempt_began(record)
         ask, caller, upstream, body = self._ask, self._caller, attempt.upstream, self._prompt
         dialect, replica = caller.dialect, upstream.replica
         parsed, self._parsed = self._parsed, None
@@ -234,7 +227,7 @@ class Exchange(ClientSide):
             ask.is_for_reasoner = _reasons(replica)
         spoken = dialect.name
         if spoken not in replica.dialects or upstream.absent or ask.needs_all_of_responses:
-            spoken = self._spoken_with(upstream)
+            spoken = self._spoken_with(attempt)
             if spoken != dialect.name:
                 return self._try_translated(attempt, parsed, spoken)
         self._translation = None
@@ -252,11 +245,10 @@ class Exchange(ClientSide):
             hint=upstream.replica.id,
         )
 
-    def _spoken_with(self, upstream: Upstream) -> str:
-        """The dialect of an attempt that the client's does not simply do for."""
-        replica, name = upstream.replica, self._caller.dialect.name
-        assert isinstance(self._decision, Dispatch)
-        demand = self._decision.evidence.demand
+    def _spoken_with(self, attempt: Attempt) -> str:
+        """The dialect of an attempt for which the client's may not do."""
+        upstream, name, demand = attempt.upstream, self._caller.dialect.name, attempt.dispatch.evidence.demand
+        replica = upstream.replica
         # Neither an endpoint that was not there just now, nor one that lacks what the request needs.
         is_beyond = self._ask.needs_all_of_responses and not upstream.kind.has_all_of_responses
         absent = [*upstream.absent_at(self._gateway.now()), *([name] if is_beyond else ())]
@@ -265,7 +257,6 @@ class Exchange(ClientSide):
         return spoken
 
     def _try_translated(self, attempt: Attempt, parsed: dict[str, Any], spoken: str) -> Coroutine[Any, Any, None] | None:
-        assert isinstance(self._decision, Dispatch)
         source = Source(self._caller.dialect, parsed, self._ask, self.record.id, int(self._gateway.wall()))
         try:
             translation = translate(source, self._serving.dialects[spoken], attempt.upstream.replica)
@@ -273,7 +264,7 @@ class Exchange(ClientSide):
             attempt.refuse(error)
             return None
         self._translation = translation
-        self._decision = with_losses(self._decision, translation)
+        self.record.last_decision = with_losses(attempt.dispatch, translation)
         relay = HoldingRelay(self._downstream, translation.dialect, self._ask, self._serving.limits, self._commit)
         return attempt.run(self._request(attempt.upstream, spoken, translation.take_body()), spoken, relay)
 
@@ -294,7 +285,7 @@ class Exchange(ClientSide):
                 told = as_lines([(name, stream_type if name == b"content-type" else value) for name, value in as_pairs(told)])
         asker = self._asker
         assert asker is not None
-        return self._beside_own(as_pairs(told)) if asker.tells_more else told + self._own_lines()
+        return self._beside_own(as_pairs(told)) if asker.tells_more else self._own_lines(told)
 
     # Silence
 
@@ -320,7 +311,8 @@ class Exchange(ClientSide):
     def _client_left(self) -> None:
         """Called by the connection, not awaited by anyone: cancel, or read on for the sake of the account."""
         self._is_client_gone = True
-        task, upstream, gateway = self._downstream.task, self._upstream, self._gateway
+        task, gateway = self._downstream.task, self._gateway
+        upstream = self._attempt.upstream if self._attempt is not None else None
         is_answered = self._downstream.has_started or not self.record.stream
         wants_drain = upstream is not None and upstream.on_disconnect is OnDisconnect.DRAIN and is_answered
         if upstream is None or not wants_drain or gateway.draining >= upstream.drain_max_concurrent:
@@ -338,7 +330,7 @@ class Exchange(ClientSide):
     async def _interrupted(self) -> None:
         """The task was cancelled: the client left, the deadline passed, or the server stops."""
         if self._is_client_gone:
-            self._abandon(GONE, CLIENT_GONE)
+            self._abandon(GONE, Status.CLIENT_GONE)
         elif self._is_too_late:
             assert self._asker is not None
             self._downstream.task.uncancel()
@@ -373,21 +365,20 @@ class Exchange(ClientSide):
             self._attempt.abandon(failure, status)
 
     def _finish(self) -> None:
-        record, downstream, upstream = self.record, self._downstream, self._upstream
-        record.total_s = self._gateway.now() - self._began
-        if self._is_client_gone:
-            record.status = CLIENT_GONE
-        record.http_status = 499 if record.status is CLIENT_GONE else downstream.status
+        record, downstream, attempt, gateway = self.record, self._downstream, self._attempt, self._gateway
+        record.total_s = gateway.now() - self._began
+        record.http_status = downstream.status
         record.bytes_out = downstream.bytes_out
-        if upstream is not None:
-            replica = upstream.replica
+        if self._is_client_gone:
+            record.status, record.http_status = Status.CLIENT_GONE, 499
+        if attempt is not None:
+            replica = attempt.upstream.replica
             record.logical_model_id, record.replica_id = replica.logical_model_id, replica.id
             record.provider_id, record.tier = replica.provider_id, replica.tier._value_
-        record.last_decision = self._decision
         if self._resumption is not None:
             failed = (attempt.replica_id for attempt in record.attempts if attempt.is_tried)
-            self._resumption.end(failed, self._gateway.now(), is_answered=record.status is Status.OK)
-        self._gateway.put(record)
+            self._resumption.end(failed, gateway.now(), is_answered=record.status is Status.OK)
+        gateway.put(record)
 
 
 def _reasons(replica: ModelReplica) -> bool:

@@ -17,16 +17,16 @@ Ended = Callable[[], None]
 class ExchangeRunner:
     """Belongs to one connection. An exchange that is cancelled must have dealt with it when it ends: the next one has the same task."""
 
-    __slots__ = ("_is_over", "_loop", "_task", "_tasks", "_wanted")
+    __slots__ = ("_loop", "_task", "_tasks", "_wanted")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[None]]) -> None:
         """`tasks`: those that the server waits for when it stops."""
         self._loop = loop
         self._tasks = tasks
         self._task: asyncio.Task[None] | None = None
+        """The one that goes on to the next exchange; None when there is none to come."""
         self._wanted: asyncio.Future[tuple[Exchanging, Ended]] | None = None
         """Pending while the task has nothing to do."""
-        self._is_over = False
 
     def run(self, exchange: Exchanging, ended: Ended) -> asyncio.Task[None]:
         """Start `exchange` when what is ready now has had its turn. Returns the task it runs in; `ended` is called when it is over, however
@@ -45,7 +45,7 @@ class ExchangeRunner:
 
     def end(self) -> None:
         """The connection is gone: the task ends, if it has something to do with that."""
-        self._is_over = True
+        self._task = None
         if self._wanted is not None:
             self._wanted.cancel()
 
@@ -57,7 +57,7 @@ class ExchangeRunner:
             finally:
                 ended()
             del exchange, ended  # they know the connection, and through it this task
-            if self._is_over or self._task is not task:
+            if self._task is not task:
                 return
             wanted = self._wanted = self._loop.create_future()
             try:

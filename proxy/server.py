@@ -208,34 +208,33 @@ class DonutProtocol(HttpToolsProtocol):
 
     def reply(self, status: int, lines: Lines, body: bytes) -> bool:
         cycle = self.cycle
-        if self._must_wait(cycle):
+        # With pipelined requests waiting, `cycle` is not the one that runs.
+        if self.pipeline or self.flow.write_paused or cycle.disconnected or not cycle.keep_alive:
             return False
-        head = (STATUS_LINE[status], self._lines_of_all(), lines, len(body), body)
+        if self.server_state.default_headers is not self._steady:
+            self._renew_steady()
+        head = (STATUS_LINE[status], self._steady_lines, lines, len(body), body)
         self.transport.write(b"%b%b%bcontent-length: %d\r\n\r\n%b" % head)
-        cycle.response_started = True
-        self._complete(cycle)
+        cycle.response_started = cycle.response_complete = True
+        self._await_next()
         return True
 
     def begin_stream(self, status: int, lines: Lines, piece: bytes) -> bool:
         cycle = self.cycle
-        if self._must_wait(cycle):
+        if self.pipeline or self.flow.write_paused or cycle.disconnected or not cycle.keep_alive:
             return False
-        head = b"%b%b%btransfer-encoding: chunked\r\n\r\n" % (STATUS_LINE[status], self._lines_of_all(), lines)
+        if self.server_state.default_headers is not self._steady:
+            self._renew_steady()
+        head = b"%b%b%btransfer-encoding: chunked\r\n\r\n" % (STATUS_LINE[status], self._steady_lines, lines)
         self.transport.write(b"%b%x\r\n%b\r\n" % (head, len(piece), piece) if piece else head)
         cycle.response_started = cycle.chunked_encoding = True
         cycle.waiting_for_100_continue = False
         return True
 
-    def _must_wait(self, cycle: RequestResponseCycle) -> bool:
-        """May an answer not begin past uvicorn? With pipelined requests waiting, `cycle` is not the one that runs."""
-        return bool(self.pipeline) or self.flow.write_paused or cycle.disconnected or not cycle.keep_alive
-
-    def _lines_of_all(self) -> Lines:
+    def _renew_steady(self) -> None:
         """What every answer says (the date): uvicorn makes it anew every second."""
-        steady = self.server_state.default_headers
-        if steady is not self._steady:
-            self._steady, self._steady_lines = steady, as_lines(steady)
-        return self._steady_lines
+        self._steady = self.server_state.default_headers
+        self._steady_lines = as_lines(self._steady)
 
     def write_piece(self, data: bytes) -> bool:
         cycle = self.cycle
@@ -249,13 +248,9 @@ class DonutProtocol(HttpToolsProtocol):
         if self.flow.write_paused or cycle.disconnected or not cycle.chunked_encoding or not cycle.keep_alive:
             return False
         self.transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n")
-        self._complete(cycle)
-        return True
-
-    def _complete(self, cycle: RequestResponseCycle) -> None:
-        # Of what uvicorn does now the rest is settled: this connection stays open, no pipelined request waits, and nobody in `receive`.
         cycle.response_complete = True
         self._await_next()
+        return True
 
     def close_after_response(self) -> None:
         self.cycle.keep_alive = False
@@ -274,6 +269,7 @@ class DonutProtocol(HttpToolsProtocol):
             self._await_next()
 
     def _await_next(self) -> None:
+        """Of what uvicorn does now the rest is settled: this connection stays open, no pipelined request waits, and nobody in `receive`."""
         if self.flow.read_paused:
             self.flow.resume_reading()
         self.sweeps_idle = 0
