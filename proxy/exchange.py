@@ -70,9 +70,8 @@ class Exchange(ClientSide):
         # Kept in one place until the commit and no longer: a thousand open streams must not hold a thousand prompts.
         self._prompt = body
         self._began = gateway.now()
-        self.record = ExchangeRecord(
-            decision_id, caller.request_id or decision_id, gateway.wall(), caller.dialect.name, "", client_key=caller.key
-        )
+        request_id = caller.request_id or decision_id
+        self.record = ExchangeRecord(decision_id, request_id, gateway.wall(), caller.dialect.name, caller.key)
 
     async def run(self, receive: Receive | None = None, length: bytes | None = None) -> None:
         """Serve the request. A body that has not arrived is `receive`d; it is `length` long if the client says so.
@@ -128,7 +127,7 @@ class Exchange(ClientSide):
             ask = self._ask = caller.dialect.read(data, size)
             record.requested_model, record.stream = ask.model, ask.stream
             record.input_tokens_estimated = ask.input_tokens_estimated
-            asker = self._asker = caller.asker()
+            asker = self._asker = caller.asker or caller.read_asker()
             found = demand_for(asker, ask, data, now_s)
         except BodyError as error:
             raise errors.WrongRequestError(errors.unreadable(error)) from None
@@ -143,7 +142,7 @@ class Exchange(ClientSide):
             record.affinity_key = keys[0]
         self.due_s = now_s + asker.deadline_s
         if ask.stream and ask.stream_type is EVENT_STREAM and limits.keepalive_s > 0:
-            self._begin_silence(demand.harness)
+            self._begin_silence(demand.harness, asker.deadline_s)
         return demand
 
     def _remembered(self, found: Understood | UnknownModel, now_s: float) -> Demand:
@@ -165,7 +164,6 @@ class Exchange(ClientSide):
     async def _attempts(self, demand: Demand, now_s: float) -> None:
         record, shared = self.record, self._gateway.shared
         tried = NOBODY if self._resumption is None else self._resumption.tried
-        last: Attempt | None = None
         panicked = False
         decision: Decision = self._serving.router.decide(demand, now_s, tried)
         if tried and isinstance(decision, Refusal):
@@ -177,9 +175,9 @@ class Exchange(ClientSide):
                 decision = await shared.admitted(decision, partial(self._decide, demand, tried, panicked))
                 now_s = self._gateway.now()
             if isinstance(decision, Refusal):
-                await self._refused(decision, last)
+                await self._refused(decision)
                 return
-            attempt = last = Attempt(self._gateway, self._serving, decision, len(record.attempts) + 1, now_s)
+            attempt = Attempt(self._gateway, self._serving, decision, len(record.attempts) + 1, now_s)
             running = self._try(attempt)
             if running is not None:
                 await running
@@ -202,10 +200,10 @@ class Exchange(ClientSide):
     def _decide(self, demand: Demand, tried: frozenset[str], panicked: bool) -> Decision:
         return self._serving.router.decide(demand, self._gateway.now(), tried, panicked=panicked)
 
-    async def _refused(self, refusal: Refusal, last: Attempt | None) -> None:
+    async def _refused(self, refusal: Refusal) -> None:
         """Nobody may be asked now: because of the request, or because all have failed."""
-        if last is not None:
-            await self._reply_failure(last)
+        if self._attempt is not None:
+            await self._reply_failure(self._attempt)
         else:
             self.record.last_decision = refusal
             await self._reply_error(errors.refused(refusal), Status.REFUSED)
@@ -235,15 +233,10 @@ class Exchange(ClientSide):
         return attempt.run(request, spoken, Relay(self._downstream, dialect, ask, self._serving.limits, self._commit))
 
     def _request(self, upstream: Upstream, spoken: str, body: bytes) -> UpstreamRequest:
-        return UpstreamRequest(
-            upstream.origin,
-            b"POST",
-            (upstream.stream_targets if self._ask.stream else upstream.targets)[spoken],
-            self._caller.to_upstream(upstream),
-            body,
-            upstream.deadlines,
-            hint=upstream.replica.id,
-        )
+        caller, replica_id = self._caller, upstream.replica.id
+        headers = caller.to_upstream.get(replica_id) or caller.cross_to(upstream)
+        targets = upstream.stream_targets if self._ask.stream else upstream.targets
+        return UpstreamRequest(upstream.origin, b"POST", targets[spoken], headers, body, upstream.deadlines, True, replica_id)
 
     def _spoken_with(self, attempt: Attempt) -> str:
         """The dialect of an attempt for which the client's may not do."""
@@ -289,10 +282,10 @@ class Exchange(ClientSide):
 
     # Silence
 
-    def _begin_silence(self, harness: str) -> None:
+    def _begin_silence(self, harness: str, deadline_s: float) -> None:
         patience = self._patience = patience_of(self._caller.dialect.name, harness)
         # Some harnesses give up on a head before donut's own deadline.
-        if patience is not None and self._began + patience.speak_by_s < self.due_s:
+        if patience is not None and patience.speak_by_s < deadline_s:
             self._silence_of(patience).open_in_time(patience.speak_by_s, self._names)
 
     def _silence_of(self, patience: Patience) -> Silence:

@@ -80,7 +80,8 @@ class ExchangeRecord:
     request_id: str
     started_at: float
     dialect: str
-    requested_model: str
+    requested_model: str = ""
+    """Until the body was read there is none."""
     harness: str = "unknown"
     client_key: str | None = None
     """The name of the client key, never the key."""
@@ -110,22 +111,11 @@ class ExchangeRecord:
     idempotency_key: str | None = None
     """The digest of the client's key."""
 
-    def __init__(
-        self,
-        id: str,
-        request_id: str,
-        started_at: float,
-        dialect: str,
-        requested_model: str,
-        *,
-        client_key: str | None = None,
-        **others: Any,
-    ) -> None:
+    def __init__(self, id: str, request_id: str, started_at: float, dialect: str, client_key: str | None = None, **others: Any) -> None:
         self.id = id
         self.request_id = request_id
         self.started_at = started_at
         self.dialect = dialect
-        self.requested_model = requested_model
         self.client_key = client_key
         self.attempts = []
         if others:
