@@ -7,7 +7,7 @@ holds part of this answer: a failure ends it with one honest error, and nobody e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from providers.dialects import Ask, Dialect, ErrorReply, StreamScanner
@@ -72,10 +72,9 @@ class Relay:
         try:
             first = await answer.read()
             if first.startswith(b"{"):  # an answer in one piece, and the rest of the question need not be asked
-                if answer.has_ended():
-                    await self._reply(answer, first)
-                else:
-                    await self._whole(answer, first)
+                rest = self._reply(answer, first) if answer.has_ended() else self._whole(answer, first)
+                if rest is not None:
+                    await rest
                 return self.result
             is_stream = first.startswith(b"data:") or looks_like_sse(first)
             while not is_stream and may_become_sse(first) and (more := await answer.read()):
@@ -181,9 +180,9 @@ class Relay:
             if self._prelude:
                 self._stop_prelude_timer()
                 rest = b"".join((*self._prelude, rest))
-            headers = self._on_commit(answer, self._ask.stream_type)
-            if not self._downstream.try_reply(answer.status, headers, rest):
-                await self._downstream.reply(answer.status, headers, rest)
+            lines = self._on_commit(answer, self._ask.stream_type)
+            if not self._downstream.try_reply(answer.status, lines, rest):
+                await self._downstream.reply_in_turn(answer.status, lines, rest)
 
     def _hold(self, out: bytes) -> None:
         self._prelude = (*self._prelude, out)
@@ -225,32 +224,39 @@ class Relay:
 
     async def _whole(self, answer: Answer, first: bytes) -> None:
         if answer.has_ended():
-            await self._reply(answer, first)
+            await self._reply_in_turn(answer, first)
             return
         pieces = [first]
         size = len(first)
         while size <= WHOLE_BYTES:
             data = b"" if not first or answer.has_ended() else await answer.read()
             if not data:
-                await self._reply(answer, b"".join(pieces))
+                await self._reply_in_turn(answer, b"".join(pieces))
                 return
             pieces.append(data)
             size += len(data)
         await self._pass_through(answer, b"".join(pieces))
 
-    async def _reply(self, answer: Answer, body: bytes) -> None:
+    async def _reply_in_turn(self, answer: Answer, body: bytes) -> None:
+        rest = self._reply(answer, body)
+        if rest is not None:
+            await rest
+
+    def _reply(self, answer: Answer, body: bytes) -> Coroutine[Any, Any, None] | None:
+        """What is to be awaited; None where the client has taken the answer at once, or gets none."""
         facts, result = self._dialect.read_answer(body), self.result
         result.usage = facts.usage
         result.output_tokens_estimated = facts.output_tokens_estimated
         if facts.failure is not None:
             result.failure = facts.failure
-            return
+            return None
         if self._downstream.is_open:
             result.failure = Failure(FailureKind.PROTOCOL, "it answered in one piece where a stream was asked for")
-            return
-        headers, body = self._on_commit(answer, None), body if facts.body is None else facts.body
-        if not self._downstream.try_reply(answer.status, headers, body):
-            await self._downstream.reply(answer.status, headers, body)
+            return None
+        lines, body = self._on_commit(answer, None), body if facts.body is None else facts.body
+        if self._downstream.try_reply(answer.status, lines, body):
+            return None
+        return self._downstream.reply_in_turn(answer.status, lines, body)
 
     async def _pass_through(self, answer: Answer, data: bytes) -> None:
         """A large answer (thousands of embeddings): commit, then pump without holding it."""

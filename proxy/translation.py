@@ -105,7 +105,7 @@ class HoldingRelay(Relay):
             if size > HELD_BYTES:
                 raise TransportError(FailureKind.PROTOCOL, f"the answer is too large to be translated: more than {HELD_BYTES >> 20} MiB")
             pieces.append(data)
-        await self._reply(answer, b"".join(pieces))
+        await self._reply_in_turn(answer, b"".join(pieces))
 
 
 def _adjust(conversation: Conversation, ask: Ask, replica: ModelReplica) -> None:
