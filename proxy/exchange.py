@@ -31,9 +31,9 @@ from proxy.journal.records import ExchangeRecord, Status
 from proxy.keepalive import Patience, patience_of
 from proxy.open_exchanges import NEVER
 from proxy.relay import Relay
-from proxy.serving import OnDisconnect, Upstream
+from proxy.serving import OnDisconnect
 from proxy.silence import Silence
-from proxy.translation import HoldingRelay, Source, translate, with_losses
+from proxy.translation import HoldingRelay, Source, Translation, translate, with_losses
 from routing.facts import Failure, FailureKind
 from routing.resolve import UnknownModel
 from routing.translation import upstream_dialect
@@ -216,27 +216,31 @@ class Exchange(ClientSide):
         record.last_decision = attempt.dispatch
         if events.is_recording:
             events.attempt_began(record)
-        ask, caller, upstream, body = self._ask, self._caller, attempt.upstream, self._prompt
+        ask, caller, upstream, prompt = self._ask, self._caller, attempt.upstream, self._prompt
         dialect, replica = caller.dialect, upstream.replica
         parsed, self._parsed = self._parsed, None
         if parsed is None:
-            parsed = _parse(body, caller.in_path)
+            parsed = _parse(prompt, caller.in_path)
         if ask.defaults:
             ask.is_for_reasoner = _reasons(replica)
         spoken = dialect.name
         if spoken not in replica.dialects or upstream.absent or ask.needs_all_of_responses:
             spoken = self._spoken_with(attempt)
-            if spoken != dialect.name:
-                return self._try_translated(attempt, parsed, spoken)
-        self._translation = None
-        request = self._request(upstream, spoken, dialect.prepare(body, parsed, ask, replica.upstream_model))
-        return attempt.run(request, spoken, Relay(self._downstream, dialect, ask, self._serving.limits, self._commit))
-
-    def _request(self, upstream: Upstream, spoken: str, body: bytes) -> UpstreamRequest:
-        caller, replica_id = self._caller, upstream.replica.id
-        headers = caller.to_upstream.get(replica_id) or caller.cross_to(upstream)
-        targets = upstream.stream_targets if self._ask.stream else upstream.targets
-        return UpstreamRequest(upstream.origin, b"POST", targets[spoken], headers, body, upstream.deadlines, True, replica_id)
+        limits = self._serving.limits
+        if spoken == dialect.name:
+            self._translation = None
+            body = dialect.prepare(prompt, parsed, ask, replica.upstream_model)
+            relay = Relay(self._downstream, dialect, ask, limits, self._commit)
+        else:
+            translation = self._translation = self._translated(attempt, parsed, spoken)
+            if translation is None:
+                return None
+            body = translation.take_body()
+            relay = HoldingRelay(self._downstream, translation.dialect, ask, limits, self._commit)
+        target = (upstream.stream_targets if ask.stream else upstream.targets)[spoken]
+        headers = caller.to_upstream.get(replica.id) or caller.cross_to(upstream)
+        request = UpstreamRequest(upstream.origin, b"POST", target, headers, body, upstream.deadlines, True, replica.id)
+        return attempt.run(request, spoken, relay)
 
     def _spoken_with(self, attempt: Attempt) -> str:
         """The dialect of an attempt for which the client's may not do."""
@@ -249,17 +253,16 @@ class Exchange(ClientSide):
         assert spoken is not None, "the gate lets nobody pass who is not understood"
         return spoken
 
-    def _try_translated(self, attempt: Attempt, parsed: dict[str, Any], spoken: str) -> Coroutine[Any, Any, None] | None:
+    def _translated(self, attempt: Attempt, parsed: dict[str, Any], spoken: str) -> Translation | None:
+        """The request in the dialect `spoken`. None: the attempt has failed, for there are no words for it."""
         source = Source(self._caller.dialect, parsed, self._ask, self.record.id, int(self._gateway.wall()))
         try:
             translation = translate(source, self._serving.dialects[spoken], attempt.upstream.replica)
         except UntranslatableError as error:
             attempt.refuse(error)
             return None
-        self._translation = translation
         self.record.last_decision = with_losses(attempt.dispatch, translation)
-        relay = HoldingRelay(self._downstream, translation.dialect, self._ask, self._serving.limits, self._commit)
-        return attempt.run(self._request(attempt.upstream, spoken, translation.take_body()), spoken, relay)
+        return translation
 
     def _commit(self, answer: Answer, stream_type: bytes | None) -> Lines:
         """The first content byte goes out now: no other replica may answer, and the deadline has done its work."""
