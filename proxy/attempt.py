@@ -90,7 +90,7 @@ class Attempt:
             names, values = zip(*answer.headers) if answer.headers else NO_HEADERS  # noqa: B905 - pairs
             head = upstream.heads.get(names) or upstream.new_head(names)
             if head.request_id_at >= 0:
-                record.upstream_request_id = values[head.request_id_at][:200].decode("latin-1")
+                record.upstream_request_id = values[head.request_id_at][:200].decode("latin-1") or None
             if answer.status >= 300:
                 await self._read_refusal(answer)
                 return

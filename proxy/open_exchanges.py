@@ -9,8 +9,7 @@ import math
 from collections.abc import Callable
 from typing import Protocol
 
-SWEEP_S = 0.05
-"""How late a deadline may be noticed."""
+from proxy.deadlines import SWEEP_S
 
 NEVER = math.inf
 
