@@ -14,6 +14,7 @@ from proxy.downstream import Lines, as_lines
 from proxy.gateway import Gateway
 from proxy.headers import to_client
 from proxy.journal.records import AttemptRecord, Status
+from proxy.layout import laid_out
 from proxy.redact import redacted, without_secrets
 from proxy.relay import Relay, Relayed
 from proxy.serving import Serving
@@ -23,9 +24,6 @@ from routing.translation import upstream_dialect
 from routing.types import Dispatch, Usage
 
 NO_HEADERS: tuple[tuple[bytes, ...], tuple[bytes, ...]] = ((), ())
-
-OK = Status.OK
-"""A name of the module is found quicker than a member of an enum."""
 
 ERROR_BODY_BYTES = 64 * 1024
 """How much of an upstream's error answer is read: more than any of them sends, less than hurts."""
@@ -43,6 +41,7 @@ class Refused:
     body: bytes
 
 
+@laid_out
 class Attempt:
     """`run` returns when the attempt is over; `failure` then says whether it failed, `downstream.has_started` whether it committed."""
 
@@ -177,7 +176,7 @@ class Attempt:
         usage = self.record.usage = relayed.usage or self._estimate(relayed.output_tokens_estimated)
         if relayed.content_events > 1:
             self._note_pace(relayed, now_s)
-        self._settle(OK, now_s)
+        self._settle(now_s)
         self._router.observe(AttemptFinished(self.dispatch.reservation, usage, relayed.output_tokens_estimated), now_s)
 
     def _broke_off(self, relayed: Relayed, failure: Failure, now_s: float) -> None:
@@ -197,14 +196,14 @@ class Attempt:
         self.record.failure_kind = failure.kind.value
         self.record.failure_message = failure.message
         now_s = self._gateway.now()
-        self._settle(status, now_s)
+        self.record.status = status
+        self._settle(now_s)
         self._router.observe(AttemptFailed(self.dispatch.reservation, failure, self.record.usage), now_s)
 
-    def _settle(self, status: Status, now_s: float) -> None:
+    def _settle(self, now_s: float) -> None:
         assert not self._settled, "an attempt is settled once"
         self._settled = True
         record, price = self.record, self.upstream.replica.price
-        record.status = status
         record.total_s = now_s - self._began
         if price is not None and record.usage is not None:
             record.cost_usd = cost_usd(record.usage, price, record.started_at)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from providers.transport.port import Headers
 from proxy.caller import Caller
+from proxy.layout import laid_out
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -89,6 +90,7 @@ class Connection(Protocol):
         ...
 
 
+@laid_out
 class Downstream:
     """Sends one answer. Counts its bytes; knows whether it has begun."""
 

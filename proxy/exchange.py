@@ -29,6 +29,7 @@ from proxy.downstream import Downstream, Lines, Receive, as_lines, as_pairs
 from proxy.gateway import Gateway
 from proxy.journal.records import ExchangeRecord, Status
 from proxy.keepalive import Patience, patience_of
+from proxy.layout import laid_out
 from proxy.open_exchanges import NEVER
 from proxy.relay import Relay
 from proxy.serving import OnDisconnect
@@ -46,6 +47,7 @@ GONE = Failure(FailureKind.CLIENT_GONE, "the client left")
 STOPPING = Failure(FailureKind.CLIENT_GONE, "donut was stopped in the middle of the answer")
 
 
+@laid_out
 class Exchange(ClientSide):
     # How each begins: defaults of the class, which no exchange has to set.
     due_s = NEVER

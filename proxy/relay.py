@@ -14,6 +14,7 @@ from providers.dialects import Ask, Dialect, ErrorReply, StreamScanner
 from providers.sse import EVENT_ENDS, looks_like_sse, may_become_sse
 from providers.transport.port import Answer, Headers, TransportError
 from proxy.downstream import Downstream, Lines
+from proxy.layout import laid_out
 from proxy.redact import without_secrets
 from proxy.serving import Limits
 from routing.facts import Failure, FailureKind
@@ -26,6 +27,7 @@ TAIL_BYTES = 4096
 """What is kept of a larger answer: its end, where usage stands."""
 
 
+@laid_out
 class Relayed:
     """How the relaying of one answer ended. Committed or not is for the exchange to know. What nobody found out is the class's."""
 
@@ -37,6 +39,7 @@ class Relayed:
     """The newest event that was no part of the answer: some providers tell their limits there."""
 
 
+@laid_out
 class Relay:
     """One answer's way. `on_commit` is called once, just before the first byte goes out, with the content type that its client knows such a
     stream by (None: it is none); it returns the answer's headers."""

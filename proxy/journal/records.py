@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from proxy.layout import laid_out
 from routing import explain
 from routing.facts import FailureKind
 from routing.types import Decision, Usage
@@ -30,6 +31,7 @@ class Status(enum.StrEnum):
     """A bug in donut. Never expected; counted so that it is seen."""
 
 
+@laid_out
 @dataclass(init=False)
 class AttemptRecord:
     number: int
@@ -73,6 +75,7 @@ class AttemptRecord:
         return self.status is not Status.OK and self.failure_kind not in (FailureKind.BAD_REQUEST, FailureKind.CONTENT_POLICY)
 
 
+@laid_out
 @dataclass(init=False)
 class ExchangeRecord:
     id: str
