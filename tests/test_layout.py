@@ -42,7 +42,7 @@ def crowd(make: Callable[[], Any]) -> list[Any]:
 def test_what_it_is_for() -> None:
     """Where this fails Python has become better, and `laid_out` is not needed any more."""
     for made in crowd(Plain):
-        made.late = 1
+        made.late, made.later = 1, 2
     assert has_dictionary(made)
 
 
