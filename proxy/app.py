@@ -5,18 +5,18 @@ Plain ASGI on purpose: no BaseHTTPMiddleware, no task group, no request object o
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 from providers.dialects import Dialect, ErrorReply
 from providers.transport.port import Headers
 from proxy.auth import presented_keys
 from proxy.caller import Caller, request_id_in
-from proxy.downstream import CLIENT, CONNECTION, Connection, Downstream, Message, Receive, Scope, Send
+from proxy.downstream import CLIENT, CONNECTION, Connection, Downstream, Exchanging, Message, Receive, Scope, Send, as_lines
 from proxy.exchange import Exchange
 from proxy.gateway import Gateway
 from proxy.guard import is_allowed_host, is_allowed_origin
-from proxy.journal.records import ExchangeRecord
 from proxy.serving import Serving
 
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -54,21 +54,20 @@ class App:
                 return
         else:
             connection.expect_again(caller, headers, self._begin_again)
-        await self._exchange(caller, Downstream(connection, send), decision_id).run(receive, caller.length_in(headers))
+        downstream = Downstream(connection, send)
+        downstream.task = _current_task()
+        body = connection.take_body()
+        if body is not None:
+            await Exchange(gateway, caller, downstream, body, decision_id).run()
+        else:
+            await Exchange(gateway, caller, downstream, b"", decision_id).run(receive, caller.length_in(headers))
 
-    def _begin_again(self, caller: Caller, downstream: Downstream, receive: Receive) -> Coroutine[Any, Any, None] | None:
+    def _begin_again(self, caller: Caller, downstream: Downstream, body: bytes) -> Exchanging | None:
         """See `proxy.downstream.Begin`."""
         gateway = self._gateway
         if caller.serving is not gateway.serving:
             return None
-        return self._exchange(caller, downstream, gateway.next_id()).run(receive, None)
-
-    def _exchange(self, caller: Caller, downstream: Downstream, decision_id: str) -> Exchange:
-        gateway = self._gateway
-        record = ExchangeRecord(
-            decision_id, caller.request_id or decision_id, gateway.wall(), caller.dialect.name, "", client_key=caller.key
-        )
-        return Exchange(gateway, caller, downstream, record)
+        return Exchange(gateway, caller, downstream, body, gateway.next_id()).run()
 
     async def _admit(self, scope: Scope, headers: Headers, receive: Receive, send: Send, decision_id: str) -> Caller | None:
         """Who calls for an exchange; None when the request was none, and has its answer."""
@@ -134,7 +133,15 @@ class App:
         headers = [(b"content-type", b"application/json"), (b"x-request-id", request_id.encode()), *(more or [])]
         dialect = self._dialects.get(scope["path"]) or self._match(scope)[0]
         error_body = self._error_body if dialect is None else dialect.error_body
-        await Downstream(scope[CONNECTION], send).reply(reply.status, headers, error_body(reply))
+        downstream = Downstream(scope[CONNECTION], send)
+        send_reply = downstream.reply if scope["method"] != "HEAD" else downstream.reply_in_turn
+        await send_reply(reply.status, as_lines(headers), error_body(reply))
+
+
+def _current_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None
+    return task
 
 
 def _with_request_id(send: Send, request_id: str) -> Send:

@@ -41,7 +41,19 @@ class Wish(NamedTuple):
 
 
 class Asker:
-    __slots__ = ("_wishes", "client", "dialect", "harness", "headers", "is_behind", "sender", "serving", "steering")
+    __slots__ = (
+        "_wishes",
+        "client",
+        "deadline_s",
+        "dialect",
+        "harness",
+        "headers",
+        "is_behind",
+        "sender",
+        "serving",
+        "steering",
+        "tells_more",
+    )
 
     def __init__(self, dialect: Dialect, headers: Mapping[bytes, bytes], client: str | None, steering: Steering, serving: Serving) -> None:
         """`client` is the name of its key."""
@@ -50,6 +62,9 @@ class Asker:
         self.client = client
         self.steering = steering
         self.serving = serving
+        self.deadline_s = steering.deadline_s or serving.limits.deadline_s
+        self.tells_more = steering.debug or serving.tells_limits
+        """Do answers have more headers of donut's than the usual ones?"""
         self.harness, self.is_behind = in_head(steering.user_agent, headers)
         """The harness by the head, and whether there may be another behind it that the body tells of."""
         self.sender = sender_of(headers, client)

@@ -9,10 +9,12 @@ from typing import Any
 from providers.codecs import UntranslatableError
 from providers.signals import Limits
 from providers.transport.decoding import decoded
-from providers.transport.port import Answer, Headers, TransportError, UpstreamRequest
-from proxy.caller import Caller
+from providers.transport.port import AT_ONCE, Answer, Headers, Timings, TransportError, UpstreamRequest
+from proxy.downstream import Lines, as_lines
 from proxy.gateway import Gateway
+from proxy.headers import to_client
 from proxy.journal.records import AttemptRecord, Status
+from proxy.layout import laid_out
 from proxy.redact import redacted, without_secrets
 from proxy.relay import Relay, Relayed
 from proxy.serving import Serving
@@ -21,8 +23,7 @@ from routing.pricing import cost_usd
 from routing.translation import upstream_dialect
 from routing.types import Dispatch, Usage
 
-OK = Status.OK
-"""A name of the module is found quicker than a member of an enum."""
+NO_HEADERS: tuple[tuple[bytes, ...], tuple[bytes, ...]] = ((), ())
 
 ERROR_BODY_BYTES = 64 * 1024
 """How much of an upstream's error answer is read: more than any of them sends, less than hurts."""
@@ -40,12 +41,15 @@ class Refused:
     body: bytes
 
 
+@laid_out
 class Attempt:
     """`run` returns when the attempt is over; `failure` then says whether it failed, `downstream.has_started` whether it committed."""
 
     # How each begins: defaults of the class, which no attempt has to set.
     _settled = False
     relay: Relay | None = None
+    told: Lines = b""
+    """What the client may see of the answer's head."""
     failure: Failure | None = None
     refused: Refused | None = None
     _spoken = ""
@@ -59,47 +63,46 @@ class Attempt:
         """`number`: 1 for the first of its exchange; it begins at `now_s`."""
         self._gateway = gateway
         self._router = serving.router
-        self._reservation = dispatch.reservation
-        self._demand = dispatch.evidence.demand
+        self.dispatch = dispatch
         self._began = now_s
         replica = dispatch.replica
         self.upstream = serving.upstreams[replica.id]
         self.record = AttemptRecord(number, replica.id, replica.provider_id, replica.upstream_model, gateway.wall())
 
-    async def run(self, body: bytes, spoken: str, caller: Caller, relay: Relay) -> None:
-        """Send `body`, which is of the dialect `spoken`, and relay the answer. When cancelled it leaves unsettled: the caller knows why,
+    async def run(self, request: UpstreamRequest, spoken: str, relay: Relay) -> None:
+        """Send `request`, which is of the dialect `spoken`, and relay the answer. When cancelled it leaves unsettled: the caller knows why,
         and says so with `abandon`."""
-        upstream, self._spoken = self.upstream, spoken
-        request = UpstreamRequest(
-            upstream.origin,
-            b"POST",
-            (upstream.stream_targets if self._demand.stream else upstream.targets)[spoken],
-            caller.to_upstream(upstream),
-            body,
-            upstream.deadlines,
-            hint=upstream.replica.id,
-        )
-        del body
+        record, upstream, self._spoken = self.record, self.upstream, spoken
         try:
             answer = await upstream.transport.send(request)
             request.body = b""  # a stream may go on for an hour, and nobody needs its prompt any more
         except TransportError as error:
-            timings = error.timings
-            self.record.queue_s, self.record.connect_s, self.record.connection_reused = timings.queue_s, timings.connect_s, timings.reused
+            self._note_timings(error.timings)
             self._fail(Failure(error.kind, str(error)))
             return
         try:
-            names = dict(answer.headers)
-            self._note_answer(answer, names)
+            if answer.timings is AT_ONCE:
+                record.connection_reused = True
+            else:
+                self._note_timings(answer.timings)
+            record.upstream_status = answer.status
+            names, values = zip(*answer.headers) if answer.headers else NO_HEADERS  # noqa: B905 - pairs
+            head = upstream.heads.get(names) or upstream.new_head(names)
+            if head.request_id_at >= 0:
+                record.upstream_request_id = values[head.request_id_at][:200].decode("latin-1") or None
             if answer.status >= 300:
                 await self._read_refusal(answer)
-            else:
-                signals = upstream.kind.signals
-                if not signals.marks.isdisjoint(names):
-                    self._note_limits(signals.read_names(names, self._gateway.wall()))
-                self.relay = relay
-                plain = decoded(answer) if b"content-encoding" in names else answer
+                return
+            if head.tells_limits:
+                self._note_limits(upstream.kind.signals.read_names(dict(answer.headers), self._gateway.wall()))
+            self.relay = relay
+            if head.is_encoded:
+                plain = decoded(answer)
+                self.told = as_lines(to_client(plain.headers))
                 self._conclude(await relay.run(plain, upstream.headers))
+            else:
+                self.told = head.lines % head.told(values)
+                self._conclude(await relay.run(answer, upstream.headers))
         finally:
             answer.close()
 
@@ -108,13 +111,12 @@ class Attempt:
         self.param = error.param or None
         self._fail(Failure(FailureKind.UNTRANSLATABLE, str(error)), Status.REFUSED)
 
-    def committed(self, *, is_stream: bool) -> None:
-        """The first content byte is about to go out."""
+    def committed(self, is_timed: bool) -> None:
+        """The first content byte is about to go out. `is_timed`: does it say how quick the replica is?"""
         now_s = self._gateway.now()
         self.record.ttft_s = ttft_s = now_s - self._began
-        # The time to a whole generated answer says how long it was, not how quick the replica is.
-        if is_stream or self._demand.dialect == "embeddings":
-            self._router.observe(FirstToken(self._reservation, ttft_s), now_s)
+        if is_timed:
+            self._router.observe(FirstToken(self.dispatch.reservation, ttft_s), now_s)
 
     def abandon(self, failure: Failure, status: Status) -> None:
         """The exchange was cancelled under this attempt: settle with what is known. Does nothing once settled."""
@@ -128,13 +130,9 @@ class Attempt:
             self._take_aside(relayed.aside)
         self._fail(failure, status)
 
-    def _note_answer(self, answer: Answer, names: Mapping[bytes, bytes]) -> None:
-        record, timings = self.record, answer.timings
+    def _note_timings(self, timings: Timings) -> None:
+        record = self.record
         record.queue_s, record.connect_s, record.connection_reused = timings.queue_s, timings.connect_s, timings.reused
-        record.upstream_status = answer.status
-        request_id = names.get(b"x-request-id") or names.get(b"request-id")
-        if request_id is not None:
-            record.upstream_request_id = request_id[:200].decode("latin-1")
 
     def _note_limits(self, limits: Limits) -> None:
         """What the provider said of its limits, unasked."""
@@ -161,26 +159,31 @@ class Attempt:
 
     def _unspoken(self, failure: Failure) -> Failure:
         """There is no such endpoint: another of the replica's dialects is tried next. Where none is left, the address is wrong."""
-        upstream, now_s = self.upstream, self._gateway.now()
+        upstream, demand, now_s = self.upstream, self.dispatch.evidence.demand, self._gateway.now()
         upstream.absent[self._spoken] = now_s + ABSENT_S
-        self.may_try_again = upstream_dialect(self._demand, upstream.replica, upstream.absent_at(now_s)) is not None
-        if self.may_try_again or not self._demand.translatable_to:
+        self.may_try_again = upstream_dialect(demand, upstream.replica, upstream.absent_at(now_s)) is not None
+        if self.may_try_again or not demand.translatable_to:
             return failure
         return replace(failure, kind=FailureKind.NOT_FOUND)
 
     def _conclude(self, relayed: Relayed) -> None:
         now_s = self._gateway.now()
-        self._take_usage(relayed, now_s)
         if relayed.aside is not None:
             self._take_aside(relayed.aside)
-        if relayed.failure is None:
-            self._settle(OK, now_s)
-            usage = self.record.usage or Usage(reported=False)
-            self._router.observe(AttemptFinished(self._reservation, usage, relayed.output_tokens_estimated), now_s)
-        else:
-            is_cut = relayed.failure.kind in (FailureKind.CUT, FailureKind.STALLED, FailureKind.CONNECT)
-            committed = self.record.ttft_s is not None
-            self._fail(relayed.failure, Status.TRUNCATED if committed and is_cut else Status.UPSTREAM_ERROR)
+        if relayed.failure is not None:
+            self._broke_off(relayed, relayed.failure, now_s)
+            return
+        usage = self.record.usage = relayed.usage or self._estimate(relayed.output_tokens_estimated)
+        if relayed.content_events > 1:
+            self._note_pace(relayed, now_s)
+        self._settle(now_s)
+        self._router.observe(AttemptFinished(self.dispatch.reservation, usage, relayed.output_tokens_estimated), now_s)
+
+    def _broke_off(self, relayed: Relayed, failure: Failure, now_s: float) -> None:
+        self._take_usage(relayed, now_s)
+        is_cut = failure.kind in (FailureKind.CUT, FailureKind.STALLED, FailureKind.CONNECT)
+        committed = self.record.ttft_s is not None
+        self._fail(failure, Status.TRUNCATED if committed and is_cut else Status.UPSTREAM_ERROR)
 
     def _fail(self, failure: Failure, status: Status = Status.UPSTREAM_ERROR) -> None:
         if failure.kind is FailureKind.UNSPOKEN:
@@ -193,33 +196,37 @@ class Attempt:
         self.record.failure_kind = failure.kind.value
         self.record.failure_message = failure.message
         now_s = self._gateway.now()
-        self._settle(status, now_s)
-        self._router.observe(AttemptFailed(self._reservation, failure, self.record.usage), now_s)
+        self.record.status = status
+        self._settle(now_s)
+        self._router.observe(AttemptFailed(self.dispatch.reservation, failure, self.record.usage), now_s)
 
-    def _settle(self, status: Status, now_s: float) -> None:
+    def _settle(self, now_s: float) -> None:
         assert not self._settled, "an attempt is settled once"
         self._settled = True
         record, price = self.record, self.upstream.replica.price
-        record.status = status
         record.total_s = now_s - self._began
         if price is not None and record.usage is not None:
             record.cost_usd = cost_usd(record.usage, price, record.started_at)
             record.price_version = price.version
 
     def _take_usage(self, relayed: Relayed, now_s: float) -> None:
-        """Reported usage if there is any; else an estimate, marked as one. Nothing at all when nothing was generated."""
-        record = self.record
+        """Of an answer that is not whole. Reported usage if there is any; else an estimate, marked as one. Nothing at all when it failed
+        before anything was generated."""
         if relayed.usage is not None:
-            record.usage = relayed.usage
+            self.record.usage = relayed.usage
         elif relayed.failure is None or relayed.content_events:
-            record.usage = self._estimate(relayed.output_tokens_estimated)
-        if record.ttft_s is not None and relayed.content_events > 1:
-            record.between_tokens_s = (now_s - self._began - record.ttft_s) / (relayed.content_events - 1)
+            self.record.usage = self._estimate(relayed.output_tokens_estimated)
+        self._note_pace(relayed, now_s)
+
+    def _note_pace(self, relayed: Relayed, now_s: float) -> None:
+        ttft_s = self.record.ttft_s
+        if ttft_s is not None and relayed.content_events > 1:
+            self.record.between_tokens_s = (now_s - self._began - ttft_s) / (relayed.content_events - 1)
 
     def _estimate(self, output_tokens: int) -> Usage:
         calibration = self._router.fleet.calibration(self.upstream.replica.logical_model_id)
         return Usage(
-            input_uncached=calibration.input_tokens(self._demand.input_tokens_estimated),
+            input_uncached=calibration.input_tokens(self.dispatch.evidence.demand.input_tokens_estimated),
             output=calibration.output_tokens(output_tokens),
             reported=False,
         )

@@ -28,17 +28,18 @@ class Caller:
 
     __slots__ = (
         "_after_length",
-        "_asker",
         "_before_length",
         "_line",
-        "_to_upstream",
+        "asker",
         "by_name",
+        "content_encoding",
         "dialect",
         "headers",
         "in_path",
         "key",
         "request_id",
         "serving",
+        "to_upstream",
     )
 
     def __init__(
@@ -53,13 +54,16 @@ class Caller:
         """Without `content-length`."""
         self.by_name: Mapping[bytes, bytes] = dict(self.headers)
         """The same, for looking one up."""
+        self.content_encoding = self.by_name.get(b"content-encoding")
         self.serving = serving
         self.dialect = dialect
         self.in_path = in_path
         self.key = key
         self.request_id = request_id_in(self.by_name)
-        self._asker: Asker | None = None
-        self._to_upstream: dict[str, Headers] = {}
+        self.asker: Asker | None = None
+        """What this head says of the demands made under it, once somebody has called `read_asker`."""
+        self.to_upstream: dict[str, Headers] = {}
+        """Replica id → what its upstream is sent, as far as `cross_to` has made it."""
 
     def says(self, line: Line, headers: Headers, serving: Serving) -> bool:
         """Is this the same head again, and would another look at it find the same?"""
@@ -77,19 +81,16 @@ class Caller:
         at = len(self._before_length)
         return headers[at][1] if at < len(headers) else None
 
-    def asker(self) -> Asker:
-        """What this head says of the demands made under it. Raises BadRequestError on a steering header that says nothing donut knows."""
-        if self._asker is None:
-            self._asker = Asker(self.dialect, self.by_name, self.key, read_steering(self.headers), self.serving)
-        return self._asker
+    def read_asker(self) -> Asker:
+        """Raises BadRequestError on a steering header that says nothing donut knows."""
+        asker = self.asker = Asker(self.dialect, self.by_name, self.key, read_steering(self.headers), self.serving)
+        return asker
 
-    def to_upstream(self, upstream: Upstream) -> Headers:
+    def cross_to(self, upstream: Upstream) -> Headers:
         """What `upstream`, one of `serving`'s, is sent: its own headers, and those of the client that may cross."""
-        found = self._to_upstream.get(upstream.replica.id)
-        if found is None:
-            crossing = to_upstream(self.headers, upstream.kind.forward_headers, upstream.kind.default_headers)
-            found = self._to_upstream[upstream.replica.id] = SteadyHeaders([*upstream.headers, *crossing])
-        return found
+        crossing = to_upstream(self.headers, upstream.kind.forward_headers, upstream.kind.default_headers)
+        headers = self.to_upstream[upstream.replica.id] = SteadyHeaders([*upstream.headers, *crossing])
+        return headers
 
 
 def request_id_in(headers: Mapping[bytes, bytes]) -> str | None:

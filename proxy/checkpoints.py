@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from routing.recent import Recent
+from routing.types import Demand
 
 TTL_S = 3600.0
 """A replica that failed an hour ago deserves another try; clients that retry do so within minutes."""
@@ -55,6 +56,34 @@ class Checkpoints:
                 self.spend(checkpoint.key)
             elif checkpoint.replica_id is not None:
                 self.keep(checkpoint.key, self.tried(checkpoint.key, then_s) | {checkpoint.replica_id}, then_s)
+
+
+class Resumption:
+    """Of one exchange that came with an idempotency key: it goes on where an earlier one stopped."""
+
+    def __init__(self, checkpoints: Checkpoints, key: str, now_s: float) -> None:
+        self._checkpoints = checkpoints
+        self._key = key
+        self.tried = checkpoints.tried(key, now_s)
+        """Replicas that failed under the key before, and are not to be tried again."""
+
+    def noted(self, demand: Demand) -> Demand:
+        if not self.tried:
+            return demand
+        note = f"an earlier request with this idempotency-key failed on {', '.join(sorted(self.tried))}: the others come first"
+        return demand._replace(notes=(*demand.notes, note))
+
+    def begin_anew(self) -> frozenset[str]:
+        """All were tried under the key. Returns those that are not to be tried now: none."""
+        self.tried = frozenset()
+        return self.tried
+
+    def end(self, failed: Iterable[str], now_s: float, *, is_answered: bool) -> None:
+        """`failed` are the replicas that failed just now."""
+        if is_answered:
+            self._checkpoints.spend(self._key)
+        else:
+            self._checkpoints.keep(self._key, self.tried.union(failed), now_s)
 
 
 def checkpoint_key(idempotency_key: bytes | None, client: str | None) -> str | None:

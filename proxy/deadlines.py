@@ -1,4 +1,4 @@
-"""The deadlines of all open exchanges, kept by one sweep: no timer has to be made and taken back for every request."""
+"""Deadlines that some exchanges have besides their own (`proxy.open_exchanges`), kept by one sweep."""
 
 from __future__ import annotations
 
@@ -18,10 +18,9 @@ class Deadlines:
         self._next = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def start(self, after_s: float, on_passed: Callable[[], None], now_s: float | None = None) -> int:
-        """`now_s`: where the caller has just asked the clock."""
+    def start(self, after_s: float, on_passed: Callable[[], None]) -> int:
         self._next += 1
-        self._open[self._next] = ((self._now() if now_s is None else now_s) + after_s, on_passed)
+        self._open[self._next] = (self._now() + after_s, on_passed)
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
         return self._next

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from providers.transport.port import Headers
 from proxy.caller import Caller
+from proxy.layout import laid_out
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -23,36 +24,28 @@ CLIENT = "donut.client"
 """Where in a page's scope `proxy.app` puts the name of the client's key; None when no key is needed."""
 
 
-class LinedHeaders(list[tuple[bytes, bytes]]):
-    """Headers as pairs, and behind them some that are lines already, as `own_lines` makes them: ready to be sent."""
-
-    __slots__ = ("lines",)
-
-    def __init__(self, headers: Headers, lines: bytes) -> None:
-        super().__init__(headers)
-        self.lines = lines
+Lines = bytes
+"""Headers of a head as they go out: each a line with its end."""
 
 
-def own_lines(request_id: str, decision_id: str, attempts: int, use_case: str | None, of_upstream: bytes) -> bytes:
-    """donut's headers on an answer; `of_upstream` are the lines that the replica decides. All of it visible ASCII."""
-    lines = b"x-request-id: %b\r\nx-donut-decision: %b\r\nx-donut-attempts: %d\r\n" % (request_id.encode(), decision_id.encode(), attempts)
-    return lines + of_upstream if use_case is None else b"%bx-donut-use-case: %b\r\n%b" % (lines, use_case.encode(), of_upstream)
+def as_lines(headers: Headers) -> Lines:
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
-def as_pairs(headers: Headers) -> Headers:
+def as_pairs(lines: Lines) -> Headers:
     """For whoever knows pairs only."""
-    if type(headers) is not LinedHeaders:
-        return headers
-    lines = (line.partition(b": ") for line in headers.lines.split(b"\r\n")[:-1])
-    return [*headers, *((name, value) for name, _, value in lines)]
+    return [(name, value) for name, _, value in (line.partition(b": ") for line in lines.split(b"\r\n")[:-1])]
 
 
 class Connection(Protocol):
     """What donut's server protocol offers beyond ASGI. No task per request waits for a disconnect: the connection calls."""
 
-    loop: asyncio.AbstractEventLoop
     caller: Caller | None
     """Whose the last exchange on this connection was."""
+    is_lost: bool
+    """Has the client gone away?"""
+    on_lost: Callable[[], None] | None
+    """Called once when that happens, if it has not happened yet."""
 
     def expect_again(self, caller: Caller, headers: Headers, begin: Begin) -> None:
         """`caller` has now said the same for the second time, with `headers`: when the very same bytes come again, `begin` may be asked
@@ -63,24 +56,20 @@ class Connection(Protocol):
         """The request's body, if all of it has arrived and nobody has begun to read it; None when it has to be read through ASGI."""
         ...
 
-    def watch(self, on_lost: Callable[[], None] | None) -> None:
-        """Call `on_lost` once when the client goes away; None stops watching. Calls at once if it has already gone."""
-        ...
-
     def watch_stop(self, on_stopping: Callable[[], None] | None) -> None:
         """Call `on_stopping` when the server begins to stop; None stops watching. For answers without an end of their own: the drain
         would wait for them."""
         ...
 
-    def reply(self, status: int, headers: Headers, body: bytes) -> bool:
+    def reply(self, status: int, lines: Lines, body: bytes) -> bool:
         """Write a whole answer at once, if the client takes it without waiting; False when it has to go through ASGI.
 
-        `headers`, which may be `LinedHeaders`, are complete but for content-length, and hold visible ASCII: the caller made them or a
-        parser checked them.
+        `lines` are complete but for content-length, and hold visible ASCII: the caller made them or a parser checked them. The request is
+        no HEAD: its answer has no body.
         """
         ...
 
-    def begin_stream(self, status: int, headers: Headers, piece: bytes) -> bool:
+    def begin_stream(self, status: int, lines: Lines, piece: bytes) -> bool:
         """The same for the head and first piece of a chunked answer."""
         ...
 
@@ -101,6 +90,7 @@ class Connection(Protocol):
         ...
 
 
+@laid_out
 class Downstream:
     """Sends one answer. Counts its bytes; knows whether it has begun."""
 
@@ -112,18 +102,21 @@ class Downstream:
     status = 0
     bytes_out = 0
 
+    task: asyncio.Task[Any]
+    """In which the exchange runs."""
+
     def __init__(self, connection: Connection, send: Send) -> None:
         self._send = send
         self.connection = connection
 
-    def open_stream(self, headers: Headers, piece: bytes) -> None:
+    def open_stream(self, lines: Lines, piece: bytes) -> None:
         """The head of a stream whose content nobody has yet; who answers goes on behind it. Not sent to a client that takes nothing."""
-        if self.connection.begin_stream(200, headers, piece):
+        if self.connection.begin_stream(200, lines, piece):
             self.is_open = True
             self.status = 200
             self.bytes_out += len(piece)
 
-    async def start(self, status: int, headers: Headers, piece: bytes = b"") -> None:
+    async def start(self, status: int, lines: Lines, piece: bytes = b"") -> None:
         """The head of an answer, with its first piece if there is one."""
         self.has_started = True
         if self.is_open:
@@ -131,8 +124,8 @@ class Downstream:
             return
         self.status = status
         self.bytes_out += len(piece)
-        if not self.connection.begin_stream(status, headers, piece):
-            await self._send({"type": "http.response.start", "status": status, "headers": as_pairs(headers)})
+        if not self.connection.begin_stream(status, lines, piece):
+            await self._send({"type": "http.response.start", "status": status, "headers": as_pairs(lines)})
             if piece:
                 await self._send({"type": "http.response.body", "body": piece, "more_body": True})
 
@@ -155,29 +148,33 @@ class Downstream:
         if not self.connection.end_stream(data):
             await self._send({"type": "http.response.body", "body": data})
 
-    def try_reply(self, status: int, headers: Headers, body: bytes) -> bool:
+    def try_reply(self, status: int, lines: Lines, body: bytes) -> bool:
         """A whole answer at once, if the client takes it so; False, with nothing sent, when `reply` has to do it."""
-        if self.is_open or not self.connection.reply(status, headers, body):
+        if self.is_open or not self.connection.reply(status, lines, body):
             return False
         self.has_started = True
         self.status = status
-        self.bytes_out += len(body)
+        self.bytes_out = len(body)
         return True
 
-    async def reply(self, status: int, headers: Headers, body: bytes) -> None:
+    async def reply(self, status: int, lines: Lines, body: bytes) -> None:
         """A whole answer at once."""
-        if self.try_reply(status, headers, body):
-            return
+        if not self.try_reply(status, lines, body):
+            await self.reply_in_turn(status, lines, body)
+
+    async def reply_in_turn(self, status: int, lines: Lines, body: bytes) -> None:
+        """A whole answer, however long the client takes for it."""
         self.has_started = True
         if self.is_open:
             await self.end(body)
             return
         self.status = status
         self.bytes_out += len(body)
-        headers = [*as_pairs(headers), (b"content-length", b"%d" % len(body))]
+        headers = [*as_pairs(lines), (b"content-length", b"%d" % len(body))]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
 
 
-Begin = Callable[[Caller, Downstream, Receive], Coroutine[Any, Any, None] | None]
-"""Makes the exchange of a request that `caller` sends again; None where it has to be let in anew."""
+Exchanging = Coroutine[Any, Any, None]
+Begin = Callable[[Caller, Downstream, bytes], Exchanging | None]
+"""Makes the exchange of a request that `caller` sends again, with its body; None where it has to be let in anew."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from providers.dialects import BadRequestError, ErrorReply
+from proxy.body import BodyError
 from proxy.when import span
 from routing.explain import reject_in_words
 from routing.facts import Failure, FailureKind
@@ -33,6 +34,18 @@ _REFUSAL_STATUS = {
 _SPENT = frozenset({RejectReason.OVER_BUDGET, RejectReason.TOO_DEAR, RejectReason.OVER_ALLOWANCE})
 """Nothing is wrong with any replica: whoever asks has used up what they may use."""
 REJECTS_SHOWN = 6
+
+
+class WrongRequestError(Exception):
+    """A request that nobody needs to be asked about."""
+
+    def __init__(self, reply: ErrorReply) -> None:
+        super().__init__(reply.message)
+        self.reply = reply
+
+
+def unreadable(error: BodyError) -> ErrorReply:
+    return ErrorReply(error.status, "request_too_large" if error.status == 413 else "invalid_request", str(error))
 
 
 def bad_request(error: BadRequestError) -> ErrorReply:

@@ -7,69 +7,65 @@ the context for it, and calls whoever waits for its end. Together that was 3 % o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable
 
-Exchanging = Coroutine[Any, Any, None]
-Ended = Callable[["asyncio.Task[None]"], None]
+from proxy.downstream import Exchanging
+
+Ended = Callable[[], None]
 
 
 class ExchangeRunner:
     """Belongs to one connection. An exchange that is cancelled must have dealt with it when it ends: the next one has the same task."""
 
-    __slots__ = ("_is_over", "_loop", "_next", "_task", "_wanted")
+    __slots__ = ("_loop", "_task", "_tasks", "_wanted")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, tasks: set[asyncio.Task[None]]) -> None:
+        """`tasks`: those that the server waits for when it stops."""
         self._loop = loop
+        self._tasks = tasks
         self._task: asyncio.Task[None] | None = None
-        self._next: tuple[Exchanging, Ended] | None = None
-        self._wanted: asyncio.Future[None] | None = None
+        """The one that goes on to the next exchange; None when there is none to come."""
+        self._wanted: asyncio.Future[tuple[Exchanging, Ended]] | None = None
         """Pending while the task has nothing to do."""
-        self._is_over = False
 
     def run(self, exchange: Exchanging, ended: Ended) -> asyncio.Task[None]:
-        """Start `exchange` when what is ready now has had its turn. Returns the task it runs in, with which `ended` is called when it is
-        over, however it ends."""
+        """Start `exchange` when what is ready now has had its turn. Returns the task it runs in; `ended` is called when it is over, however
+        it ends."""
         wanted, task = self._wanted, self._task
+        self._wanted = None
         if task is None or wanted is None or wanted.done():
             # The first one; one that ended badly before this; or one that is still under way though its answer is complete.
-            self._next = (exchange, ended)
-            self._wanted = None
             # Not by the loop's `create_task`: a task without a name makes itself one, which takes as long as the rest of it.
-            task = self._task = asyncio.Task(self._run_all(), loop=self._loop, name="exchanges")
+            task = self._task = asyncio.Task(self._run_all(exchange, ended), loop=self._loop, name="exchanges")
+            task.add_done_callback(self._tasks.discard)
+            self._tasks.add(task)
         else:
-            self._next = (exchange, ended)
-            self._wanted = None
-            wanted.set_result(None)
+            wanted.set_result((exchange, ended))
         return task
 
     def end(self) -> None:
         """The connection is gone: the task ends, if it has something to do with that."""
-        self._is_over = True
+        self._task = None
         if self._wanted is not None:
             self._wanted.cancel()
 
-    async def _run_all(self) -> None:
+    async def _run_all(self, exchange: Exchanging, ended: Ended) -> None:
         task = asyncio.current_task()
-        assert task is not None
-        while (wish := self._take()) is not None:
-            exchange, ended = wish
+        while True:
             try:
                 await exchange
             finally:
-                ended(task)
-            del wish, exchange, ended  # they know the connection, and through it this task
-            if self._is_over or self._task is not task:
+                ended()
+            del exchange, ended  # they know the connection, and through it this task
+            if self._task is not task:
                 return
-            self._wanted = self._loop.create_future()
+            wanted = self._wanted = self._loop.create_future()
             try:
-                await self._wanted
+                exchange, ended = await wanted
             except asyncio.CancelledError:
-                if (wish := self._take()) is not None:  # wanted and cancelled in the same turn: it has not begun, and will not
-                    wish[0].close()
-                    wish[1](task)
+                if wanted.done() and not wanted.cancelled():  # wanted and cancelled in the same turn: it has not begun, and will not
+                    exchange, ended = wanted.result()
+                    exchange.close()
+                    ended()
                 return
-
-    def _take(self) -> tuple[Exchanging, Ended] | None:
-        wish, self._next = self._next, None
-        return wish
+            del wanted

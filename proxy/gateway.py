@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from itertools import count
 
 from proxy.deadlines import Deadlines
 from proxy.events import EventHub
 from proxy.journal.records import ExchangeRecord
 from proxy.keepalive import KeepAlives
+from proxy.open_exchanges import OpenExchanges
 from proxy.serving import Serving
 from proxy.shared.port import Shared
 
@@ -34,11 +36,18 @@ class Gateway:
         self.events = EventHub(now, self._model_of)
         self.shared: Shared | None = None
         """What several workers share, where they do."""
-        self.in_flight = 0
-        self.draining = 0
+        self.exchanges = OpenExchanges(now)
+        self._id_format = secrets.token_hex(6) + "-%06x"
+        self._ids = count(1)
+
+    @property
+    def in_flight(self) -> int:
+        return len(self.exchanges)
+
+    @property
+    def draining(self) -> int:
         """Answers being read to their end for accounting only, their clients gone."""
-        self._id_prefix = secrets.token_hex(6)
-        self._id_count = 0
+        return self.exchanges.draining
 
     def _model_of(self, replica_id: str) -> str | None:
         replica = self.serving.router.catalog.replicas.get(replica_id)
@@ -46,5 +55,4 @@ class Gateway:
 
     def next_id(self) -> str:
         """A decision id: unique across processes, ordered within one. Not a secret: the API that takes it wants a key."""
-        self._id_count += 1
-        return f"{self._id_prefix}-{self._id_count:06x}"
+        return self._id_format % next(self._ids)

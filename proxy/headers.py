@@ -4,7 +4,9 @@ Downstream: a deny-list, since clients read vendor headers that nobody has liste
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from operator import itemgetter
 
 from providers.transport.port import Headers
 
@@ -80,8 +82,31 @@ def header_text(text: str) -> bytes:
 
 def to_client(headers: Headers) -> Headers:
     """The upstream's headers that a client may see."""
-    told = [header for header in headers if header[0] not in NOT_DOWNSTREAM]
-    # One look at all names: an upstream that is a donut is rare, and vendors send 20 headers and more.
-    if b"x-donut-" in b"".join(dict(told)):
-        return [header for header in told if not header[0].startswith(b"x-donut-")]
-    return told
+    return [header for header in headers if _is_told(header[0])]
+
+
+def _is_told(name: bytes) -> bool:
+    return name not in NOT_DOWNSTREAM and not name.startswith(b"x-donut-")  # an upstream may be a donut itself
+
+
+class AnswerHead:
+    """What all heads of answers have in common that have the same names in the same order. An upstream sends few kinds of them, vendors
+    20 names and more: so no name is judged again with every answer."""
+
+    __slots__ = ("is_encoded", "lines", "request_id_at", "tells_limits", "told")
+
+    def __init__(self, names: tuple[bytes, ...], marks: frozenset[bytes]) -> None:
+        """`marks` are names that tell of the upstream's limits."""
+        told = [at for at, name in enumerate(names) if _is_told(name)]
+        self.lines = b"".join(b"%b: %%b\r\n" % names[at].replace(b"%", b"%%") for at in told)
+        """The format of the lines that a client may see, for what `told` picks."""
+        self.told: Callable[[tuple[bytes, ...]], object] = itemgetter(*told) if told else _none_of
+        """Of the values in the order of the names, those of `lines`."""
+        self.request_id_at = next((names.index(name) for name in (b"x-request-id", b"request-id") if name in names), -1)
+        """Where the upstream's own id of the request stands; below 0 where it says none."""
+        self.is_encoded = b"content-encoding" in names
+        self.tells_limits = not marks.isdisjoint(names)
+
+
+def _none_of(values: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return values[:0]

@@ -7,13 +7,14 @@ holds part of this answer: a failure ends it with one honest error, and nobody e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
-from providers.dialects import EVENT_STREAM, Ask, Dialect, ErrorReply, StreamScanner
+from providers.dialects import Ask, Dialect, ErrorReply, StreamScanner
 from providers.sse import EVENT_ENDS, looks_like_sse, may_become_sse
 from providers.transport.port import Answer, Headers, TransportError
-from proxy.downstream import Downstream, LinedHeaders
+from proxy.downstream import Downstream, Lines
+from proxy.layout import laid_out
 from proxy.redact import without_secrets
 from proxy.serving import Limits
 from routing.facts import Failure, FailureKind
@@ -26,6 +27,7 @@ TAIL_BYTES = 4096
 """What is kept of a larger answer: its end, where usage stands."""
 
 
+@laid_out
 class Relayed:
     """How the relaying of one answer ended. Committed or not is for the exchange to know. What nobody found out is the class's."""
 
@@ -37,8 +39,10 @@ class Relayed:
     """The newest event that was no part of the answer: some providers tell their limits there."""
 
 
+@laid_out
 class Relay:
-    """One answer's way. `on_commit` is called once, just before the first byte goes out; it returns the answer's headers."""
+    """One answer's way. `on_commit` is called once, just before the first byte goes out, with the content type that its client knows such a
+    stream by (None: it is none); it returns the answer's headers."""
 
     _scanner: StreamScanner | None = None
     _prelude: Sequence[bytes] = ()
@@ -51,7 +55,9 @@ class Relay:
     _latest = b""
     """The newest piece of the stream that went out, while more may follow it."""
 
-    def __init__(self, downstream: Downstream, dialect: Dialect, ask: Ask, limits: Limits, on_commit: Callable[[Answer], Headers]) -> None:
+    def __init__(
+        self, downstream: Downstream, dialect: Dialect, ask: Ask, limits: Limits, on_commit: Callable[[Answer, bytes | None], Lines]
+    ) -> None:
         self._downstream = downstream
         self._dialect = dialect
         self._ask = ask
@@ -69,10 +75,9 @@ class Relay:
         try:
             first = await answer.read()
             if first.startswith(b"{"):  # an answer in one piece, and the rest of the question need not be asked
-                if answer.has_ended():
-                    await self._reply(answer, first)
-                else:
-                    await self._whole(answer, first)
+                rest = self._reply(answer, first) if answer.has_ended() else self._whole(answer, first)
+                if rest is not None:
+                    await rest
                 return self.result
             is_stream = first.startswith(b"data:") or looks_like_sse(first)
             while not is_stream and may_become_sse(first) and (more := await answer.read()):
@@ -178,9 +183,9 @@ class Relay:
             if self._prelude:
                 self._stop_prelude_timer()
                 rest = b"".join((*self._prelude, rest))
-            headers = self._stream_head(answer)
-            if not self._downstream.try_reply(answer.status, headers, rest):
-                await self._downstream.reply(answer.status, headers, rest)
+            lines = self._on_commit(answer, self._ask.stream_type)
+            if not self._downstream.try_reply(answer.status, lines, rest):
+                await self._downstream.reply_in_turn(answer.status, lines, rest)
 
     def _hold(self, out: bytes) -> None:
         self._prelude = (*self._prelude, out)
@@ -216,49 +221,49 @@ class Relay:
         held = b"".join((*self._prelude, out)) if self._prelude else out
         self._prelude = ()
         self._latest = held
-        await self._downstream.start(answer.status, self._stream_head(answer), held)
-
-    def _stream_head(self, answer: Answer) -> Headers:
-        headers, content_type = self._on_commit(answer), self._ask.stream_type
-        if content_type is EVENT_STREAM:
-            return headers
-        told = [(name, content_type if name.lower() == b"content-type" else value) for name, value in headers]
-        return LinedHeaders(told, headers.lines) if type(headers) is LinedHeaders else told
+        await self._downstream.start(answer.status, self._on_commit(answer, self._ask.stream_type), held)
 
     # An answer in one piece
 
     async def _whole(self, answer: Answer, first: bytes) -> None:
         if answer.has_ended():
-            await self._reply(answer, first)
+            await self._reply_in_turn(answer, first)
             return
         pieces = [first]
         size = len(first)
         while size <= WHOLE_BYTES:
             data = b"" if not first or answer.has_ended() else await answer.read()
             if not data:
-                await self._reply(answer, b"".join(pieces))
+                await self._reply_in_turn(answer, b"".join(pieces))
                 return
             pieces.append(data)
             size += len(data)
         await self._pass_through(answer, b"".join(pieces))
 
-    async def _reply(self, answer: Answer, body: bytes) -> None:
+    async def _reply_in_turn(self, answer: Answer, body: bytes) -> None:
+        rest = self._reply(answer, body)
+        if rest is not None:
+            await rest
+
+    def _reply(self, answer: Answer, body: bytes) -> Coroutine[Any, Any, None] | None:
+        """What is to be awaited; None where the client has taken the answer at once, or gets none."""
         facts, result = self._dialect.read_answer(body), self.result
         result.usage = facts.usage
         result.output_tokens_estimated = facts.output_tokens_estimated
         if facts.failure is not None:
             result.failure = facts.failure
-            return
+            return None
         if self._downstream.is_open:
             result.failure = Failure(FailureKind.PROTOCOL, "it answered in one piece where a stream was asked for")
-            return
-        headers, body = self._on_commit(answer), body if facts.body is None else facts.body
-        if not self._downstream.try_reply(answer.status, headers, body):
-            await self._downstream.reply(answer.status, headers, body)
+            return None
+        lines, body = self._on_commit(answer, None), body if facts.body is None else facts.body
+        if self._downstream.try_reply(answer.status, lines, body):
+            return None
+        return self._downstream.reply_in_turn(answer.status, lines, body)
 
     async def _pass_through(self, answer: Answer, data: bytes) -> None:
         """A large answer (thousands of embeddings): commit, then pump without holding it."""
-        await self._downstream.start(answer.status, self._on_commit(answer), data)
+        await self._downstream.start(answer.status, self._on_commit(answer, None), data)
         tail = data[-TAIL_BYTES:]
         size = len(data)
         while data := await answer.read():

@@ -17,7 +17,7 @@ _REFRAMING = frozenset({b"transfer-encoding", b"expect", b"upgrade", b"trailer"}
 
 
 class RepeatedHead:
-    __slots__ = ("after", "after_size", "before", "before_size", "begin", "caller")
+    __slots__ = ("after", "after_at_most", "after_size", "before", "before_size", "begin", "caller")
 
     def __init__(self, before: bytes, after: bytes, caller: Caller, begin: Begin) -> None:
         self.before = before
@@ -26,6 +26,8 @@ class RepeatedHead:
         self.after = after
         """From behind them to the empty line, with it."""
         self.after_size = len(after)
+        self.after_at_most = self.before_size + LENGTH_DIGITS + self.after_size
+        """Where `after` ends at the latest."""
         self.caller = caller
         self.begin = begin
 

@@ -10,21 +10,20 @@ import contextlib
 import resource
 import socket
 from collections.abc import Callable
-from itertools import chain
 from typing import Any
 
 import uvicorn
-from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from providers.transport.outbox import BatchedTransport, outbox_of
 from providers.transport.port import Headers
 from proxy.caller import Caller
-from proxy.downstream import CONNECTION, Begin, Downstream, LinedHeaders
+from proxy.downstream import CONNECTION, Begin, Downstream, Lines, as_lines
 from proxy.exchange_runner import ExchangeRunner
 from proxy.idle import idle_connections
-from proxy.repeated_head import LENGTH_DIGITS, RepeatedHead, repeated_head
+from proxy.layout import laid_out
+from proxy.repeated_head import RepeatedHead, repeated_head
 
 BACKLOG = 4096
 """Connections the kernel may hold for us: a thousand clients may come at the same moment."""
@@ -33,8 +32,6 @@ HEAD_BYTES = 16 * 1024
 HELD_BYTES = 1024 * 1024
 """Of a body under a known head: so much may be missing before uvicorn's way takes it, which may refuse what is too long."""
 NO_BODY = bytearray()
-LINES = [b"%b: %b\r\n" * count for count in range(64)]
-"""The format of so many lines of a head."""
 
 
 class DonutProtocol(HttpToolsProtocol):
@@ -48,9 +45,7 @@ class DonutProtocol(HttpToolsProtocol):
     caller: Caller | None = None
     sweeps_idle = -1
     """Looks of `proxy.idle` since this connection waits for its next request; below 0 while it does not wait for one."""
-    _on_lost: Callable[[], None] | None = None
     _on_stopping: Callable[[], None] | None = None
-    _is_lost = False
     _is_last_answer = False
 
     _known: RepeatedHead | None = None
@@ -74,7 +69,12 @@ class DonutProtocol(HttpToolsProtocol):
         super().connection_made(BatchedTransport(transport, outbox_of(self.loop)))
         self._idle = idle_connections(self.loop)
         self._idle.add(self)
-        self._runner = ExchangeRunner(self.loop)
+        self._runner = ExchangeRunner(self.loop, self.tasks)
+        # Read for every request: what stands in the instance is found quicker than a default of the class.
+        self.is_lost = False
+        self.on_lost: Callable[[], None] | None = None
+        self._steady: Headers | None = None
+        self._steady_lines = b""
         # uvloop does this by itself; asyncio does not for sockets that do not name their protocol, and socket.create_server's do not.
         # Without it Nagle and delayed acknowledgements hold the second piece of an answer back for 40 ms.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -92,15 +92,15 @@ class DonutProtocol(HttpToolsProtocol):
             return
         self._expected = None
         if data.startswith(expected.before):
-            digits_at = expected.before_size
-            digits_end = data.find(b"\r", digits_at, digits_at + LENGTH_DIGITS + 1)
-            digits = data[digits_at:digits_end]
-            if data.startswith(expected.after, digits_end) and digits.isdigit():
+            digits_end = data.find(expected.after, expected.before_size, expected.after_at_most)
+            digits = data[expected.before_size : digits_end]
+            if digits_end > 0 and digits.isdigit():
                 body_at = digits_end + expected.after_size
                 missing = int(digits) + body_at - len(data)
-                if missing == 0 and self._begin(expected, data[body_at:]):
-                    return
-                if 0 < missing <= HELD_BYTES:
+                if missing == 0:
+                    if self._begin(expected, data[body_at:]):
+                        return
+                elif 0 < missing <= HELD_BYTES:
                     self._held, self._held_for, self._held_body_at, self._missing = [data], expected, body_at, missing
                     return
         self._parse(data)
@@ -119,12 +119,12 @@ class DonutProtocol(HttpToolsProtocol):
 
     def _begin(self, head: RepeatedHead, body: bytes) -> bool:
         """Start the exchange of a request that is whole; False where it has to be let in anew."""
-        request = _WholeRequest(self, body)
-        exchange = head.begin(head.caller, request, request.receive)  # type: ignore[arg-type]  # uvicorn's types of messages
+        request = _WholeRequest(self)
+        exchange = head.begin(head.caller, request, body)
         if exchange is None:
             return False
         self.cycle = request
-        self.tasks.add(self._runner.run(exchange, request.ended))
+        request.task = self._runner.run(exchange, request.ended)
         return True
 
     def _parse(self, data: bytes) -> None:
@@ -164,10 +164,10 @@ class DonutProtocol(HttpToolsProtocol):
         self._parse_what_is_held()
         super().connection_lost(exc)
         self._idle.discard(self)
-        self._is_lost = True
+        self.is_lost = True
         self._runner.end()
         self.scope = None  # type: ignore[assignment]  # it knows this connection
-        on_lost, self._on_lost = self._on_lost, None
+        on_lost, self.on_lost = self.on_lost, None
         cycle: RequestResponseCycle | None = self.cycle
         if on_lost is not None:
             on_lost()
@@ -176,22 +176,16 @@ class DonutProtocol(HttpToolsProtocol):
 
     def forget(self, request: RequestResponseCycle) -> None:
         """It is over. A connection and its last request know each other: once it is lost, both would stay until the next collection."""
-        if self._is_lost and self.cycle is request:
+        if self.is_lost and self.cycle is request:
             self.cycle = None  # type: ignore[assignment]
 
     def take_body(self) -> bytes | None:
         cycle = self.cycle
         if cycle.more_body or cycle.disconnected or cycle.waiting_for_100_continue or self.pipeline:
             return None
-        body: bytes | bytearray = cycle.body
+        body = bytes(cycle.body)
         cycle.body = NO_BODY  # a stream may go on for an hour, and nobody needs its prompt any more
-        return body if type(body) is bytes else bytes(body)
-
-    def watch(self, on_lost: Callable[[], None] | None) -> None:
-        if on_lost is not None and self._is_lost:
-            on_lost()
-        else:
-            self._on_lost = on_lost
+        return body
 
     def shutdown(self) -> None:
         self._parse_what_is_held()
@@ -213,44 +207,35 @@ class DonutProtocol(HttpToolsProtocol):
     # What uvicorn's `send` does, in one write and without judging every header again. Anything
     # out of the ordinary (a paused writer, HTTP/1.0, a client that left) returns False and takes uvicorn's own way.
 
-    def reply(self, status: int, headers: Headers, body: bytes) -> bool:
+    def reply(self, status: int, lines: Lines, body: bytes) -> bool:
         cycle = self.cycle
-        head = self._head(cycle, status, headers)
-        if head is None:
+        # With pipelined requests waiting, `cycle` is not the one that runs.
+        if self.pipeline or self.flow.write_paused or cycle.disconnected or not cycle.keep_alive:
             return False
-        self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
-        cycle.response_started = True
-        self._complete(cycle)
+        if self.server_state.default_headers is not self._steady:
+            self._renew_steady()
+        head = (STATUS_LINE[status], self._steady_lines, lines, len(body), body)
+        self.transport.write(b"%b%b%bcontent-length: %d\r\n\r\n%b" % head)
+        cycle.response_started = cycle.response_complete = True
+        self._await_next()
         return True
 
-    def begin_stream(self, status: int, headers: Headers, piece: bytes) -> bool:
+    def begin_stream(self, status: int, lines: Lines, piece: bytes) -> bool:
         cycle = self.cycle
-        head = self._head(cycle, status, headers)
-        if head is None:
+        if self.pipeline or self.flow.write_paused or cycle.disconnected or not cycle.keep_alive:
             return False
-        head += b"transfer-encoding: chunked\r\n\r\n"
+        if self.server_state.default_headers is not self._steady:
+            self._renew_steady()
+        head = b"%b%b%btransfer-encoding: chunked\r\n\r\n" % (STATUS_LINE[status], self._steady_lines, lines)
         self.transport.write(b"%b%x\r\n%b\r\n" % (head, len(piece), piece) if piece else head)
         cycle.response_started = cycle.chunked_encoding = True
         cycle.waiting_for_100_continue = False
         return True
 
-    def _head(self, cycle: RequestResponseCycle, status: int, headers: Headers) -> bytes | None:
-        """An answer's head but for its framing; None where it may not be written past uvicorn."""
-        if (
-            self.pipeline  # then `cycle` is not the one that runs
-            or self.flow.write_paused
-            or cycle.response_started
-            or cycle.disconnected
-            or not cycle.keep_alive
-            or cycle.scope["method"] == "HEAD"
-        ):
-            return None
-        fields = (*self.server_state.default_headers, *headers)
-        count = len(fields)
-        # One format for all lines: a format per line costs four times as much.
-        lines = LINES[count] if count < len(LINES) else b"%b: %b\r\n" * count
-        head = STATUS_LINE[status] + lines % tuple(chain.from_iterable(fields))
-        return head + headers.lines if type(headers) is LinedHeaders else head
+    def _renew_steady(self) -> None:
+        """What every answer says (the date): uvicorn makes it anew every second."""
+        self._steady = self.server_state.default_headers
+        self._steady_lines = as_lines(self._steady)
 
     def write_piece(self, data: bytes) -> bool:
         cycle = self.cycle
@@ -264,17 +249,9 @@ class DonutProtocol(HttpToolsProtocol):
         if self.flow.write_paused or cycle.disconnected or not cycle.chunked_encoding or not cycle.keep_alive:
             return False
         self.transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data) if data else b"0\r\n\r\n")
-        self._complete(cycle)
-        return True
-
-    def _complete(self, cycle: RequestResponseCycle) -> None:
         cycle.response_complete = True
-        if type(cycle) is not _WholeRequest:
-            cycle.waiting_for_100_continue = False
-            cycle.message_event.set()
-        # `_head` has made sure of what uvicorn asks now: this connection stays open, and no pipelined request waits.
-        self.server_state.total_requests += 1
         self._await_next()
+        return True
 
     def close_after_response(self) -> None:
         self.cycle.keep_alive = False
@@ -282,7 +259,6 @@ class DonutProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """uvicorn's, without its timer."""
-        self.server_state.total_requests += 1
         if self._is_last_answer:
             self.transport.close()
         if self.transport.is_closing():
@@ -294,6 +270,7 @@ class DonutProtocol(HttpToolsProtocol):
             self._await_next()
 
     def _await_next(self) -> None:
+        """Of what uvicorn does now the rest is settled: this connection stays open, no pipelined request waits, and nobody in `receive`."""
         if self.flow.read_paused:
             self.flow.resume_reading()
         self.sweeps_idle = 0
@@ -312,6 +289,7 @@ class _Unawaited:
         pass
 
 
+@laid_out
 class _WholeRequest(Downstream, RequestResponseCycle):
     """uvicorn's state of a request and its answer, for one that has arrived whole under a known head, and the exchange's downstream in one.
     What all of these have in common is the class's: making one costs a tenth of uvicorn's."""
@@ -324,9 +302,8 @@ class _WholeRequest(Downstream, RequestResponseCycle):
     expected_content_length = 0
     message_event = _Unawaited()  # type: ignore[assignment]
 
-    def __init__(self, connection: DonutProtocol, body: bytes) -> None:
+    def __init__(self, connection: DonutProtocol) -> None:
         self.connection: DonutProtocol = connection
-        self.body = body  # type: ignore[assignment]
 
     _send = RequestResponseCycle.send  # type: ignore[assignment]
 
@@ -347,20 +324,14 @@ class _WholeRequest(Downstream, RequestResponseCycle):
     def on_response(self) -> None:
         self.connection.on_response_complete()
 
-    async def receive(self) -> ASGIReceiveEvent:
-        """The body, where `DonutProtocol.take_body` did not hand it out. Asked once."""
-        if self.disconnected:
-            return {"type": "http.disconnect"}
-        return {"type": "http.request", "body": bytes(self.body), "more_body": False}
-
-    def ended(self, task: asyncio.Task[None]) -> None:
+    def ended(self) -> None:
         """What uvicorn's wrapper around an application sees to."""
         connection = self.connection
-        connection.tasks.discard(task)
         if not self.response_complete and not self.disconnected:
             connection.logger.error("The exchange ended without completing its answer.")
             connection.transport.close()
-        connection.forget(self)
+        if connection.is_lost:
+            connection.forget(self)
 
 
 def raise_open_files_limit() -> int:

@@ -13,6 +13,7 @@ from providers.dialects import Dialect
 from providers.ports import ProviderKind
 from providers.transport.port import Deadlines, Headers, Origin, Transport
 from proxy.auth import KeyRing
+from proxy.headers import AnswerHead
 from proxy.memory import Memory
 from proxy.terms import ClientTerms
 from routing.policies import PolicyBook
@@ -23,6 +24,9 @@ from routing.types import LocalPreference, ModelReplica, Objective, Target
 
 NAMES_REMEMBERED = 4096
 """Resolved names kept per Serving. Clients choose the names, so the table is bounded; beyond it, names are resolved anew."""
+
+HEADS_REMEMBERED = 64
+"""Kinds of answers' heads kept per upstream: most send two or three, and none may fill the memory."""
 
 
 class OnDisconnect(enum.StrEnum):
@@ -58,6 +62,14 @@ class Upstream:
     """The same as lines of a head."""
     absent: dict[str, float] = field(default_factory=dict)
     """Dialects whose endpoint was not there → when it is looked for again, on the gateway's clock."""
+    heads: dict[tuple[bytes, ...], AnswerHead] = field(default_factory=dict)
+    """The names in an answer's head → what that head says; `new_head` makes what is missing."""
+
+    def new_head(self, names: tuple[bytes, ...]) -> AnswerHead:
+        if len(self.heads) >= HEADS_REMEMBERED:
+            self.heads.clear()
+        head = self.heads[names] = AnswerHead(names, self.kind.signals.marks)
+        return head
 
     def absent_at(self, now_s: float) -> Collection[str]:
         return [dialect for dialect, until_s in self.absent.items() if now_s < until_s] if self.absent else ()

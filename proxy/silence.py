@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from providers.transport.port import Headers
-from proxy.downstream import Downstream
+from proxy.downstream import Downstream, Lines
 from proxy.gateway import Gateway
 from proxy.keepalive import Patience, Watched
 
-OPENING: Headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+OPENING = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
 
 
 class Silence(Watched):
@@ -30,7 +29,7 @@ class Silence(Watched):
         self._after_s = after_s
         self._is_between_events = is_between_events
 
-    def open_in_time(self, limit_s: float, names: Callable[[], Headers]) -> None:
+    def open_in_time(self, limit_s: float, names: Callable[[], Lines]) -> None:
         """A harness that gives up when no head of an answer has come gets one with `names` after `limit_s`, unless there is one."""
         self._opening = self._gateway.deadlines.start(limit_s, lambda: self._open(names()))
 
@@ -47,9 +46,9 @@ class Silence(Watched):
     def may_speak(self) -> bool:
         return not self._downstream.has_started or self._is_between_events()
 
-    def _open(self, names: Headers) -> None:
+    def _open(self, names: Lines) -> None:
         """Called by the sweep: the harness's patience is nearly over."""
         if not self._downstream.has_started:
-            self._downstream.open_stream([*OPENING, *names], self._sign)
+            self._downstream.open_stream(OPENING + names, self._sign)
             if self._downstream.is_open:
                 self.watch()

@@ -15,7 +15,8 @@ from providers.codecs.conversation import Conversation, Loss, Reasoning, Role, T
 from providers.codecs.events import Event, Failed, Finished
 from providers.codecs.translate import GatheringScanner, TranslatingScanner
 from providers.dialects import AnswerFacts, Ask, BadRequestError, Dialect, StreamScanner
-from providers.transport.port import Answer, Headers, TransportError
+from providers.transport.port import Answer, TransportError
+from proxy.downstream import Lines
 from proxy.relay import Relay
 from routing.facts import Failure, FailureKind
 from routing.types import Capability, Dispatch, ModelReplica
@@ -50,9 +51,9 @@ class Translation(NamedTuple):
         return self.body.pop()
 
     @property
-    def headers(self) -> Headers:
-        """Of the answer: nothing that the upstream said of its own is true of this one."""
-        return [(b"content-type", self.content_type), (b"cache-control", b"no-cache")]
+    def lines(self) -> Lines:
+        """Of the answer's head: nothing that the upstream said of its own is true of this one."""
+        return b"content-type: %b\r\ncache-control: no-cache\r\n" % self.content_type
 
     @property
     def lost_in_words(self) -> str:
@@ -104,7 +105,7 @@ class HoldingRelay(Relay):
             if size > HELD_BYTES:
                 raise TransportError(FailureKind.PROTOCOL, f"the answer is too large to be translated: more than {HELD_BYTES >> 20} MiB")
             pieces.append(data)
-        await self._reply(answer, b"".join(pieces))
+        await self._reply_in_turn(answer, b"".join(pieces))
 
 
 def _adjust(conversation: Conversation, ask: Ask, replica: ModelReplica) -> None:

@@ -15,7 +15,8 @@ class Story:
     """What happened, and on which task."""
 
     def __init__(self) -> None:
-        self.runner = ExchangeRunner(asyncio.get_running_loop())
+        self.open: set[asyncio.Task[None]] = set()
+        self.runner = ExchangeRunner(asyncio.get_running_loop(), self.open)
         self.events: list[str] = []
         self.tasks: list[asyncio.Task[None]] = []
 
@@ -33,7 +34,7 @@ class Story:
                 if not swallows:
                     raise
 
-        return self.runner.run(exchange(), lambda task: self.events.append(f"{name} ended"))
+        return self.runner.run(exchange(), lambda: self.events.append(f"{name} ended"))
 
 
 async def turns(count: int = 8) -> None:

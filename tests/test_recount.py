@@ -210,7 +210,7 @@ SOME = Usage(10, 1, 2, 3, 0)
 
 
 def record(number: int, ended_at: float, *attempts: AttemptRecord) -> ExchangeRecord:
-    made = ExchangeRecord(f"e{number}", f"e{number}", ended_at - 1.0, "chat", "auto", harness="codex", client_key="ci")
+    made = ExchangeRecord(f"e{number}", f"e{number}", ended_at - 1.0, "chat", "ci", requested_model="auto", harness="codex")
     made.affinity_key = f"s{number % 2}"
     made.logical_model_id = "m"
     made.decision = {"demand": {"policy": f"p{number % 2}"}}

@@ -16,7 +16,7 @@ import pytest
 from providers.dialects.chat import DIALECT
 from providers.transport.port import Headers
 from proxy.caller import Caller
-from proxy.downstream import Downstream, Receive
+from proxy.downstream import Downstream
 from proxy.repeated_head import RepeatedHead, repeated_head
 from proxy.server import HELD_BYTES, DonutProtocol, _WholeRequest
 from tests.serving import Donut, config_for
@@ -216,7 +216,7 @@ async def test_an_exchange_that_says_nothing_ends_the_connection(tmp_path: Path,
     async def nothing() -> None:
         pass
 
-    def begin(caller: Caller, downstream: Downstream, receive: Receive) -> Coroutine[Any, Any, None]:
+    def begin(caller: Caller, downstream: Downstream, body: bytes) -> Coroutine[Any, Any, None]:
         return nothing()
 
     async with known(tmp_path) as it:
@@ -254,7 +254,7 @@ def learned(
     if headers is None:
         headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(b":") for line in lines)]
     caller = Caller(("POST", "/x", b""), headers, NoServing(), DIALECT, in_path=None, key=None)  # type: ignore[arg-type]
-    return repeated_head(raw, b"/x", headers, caller, lambda caller, downstream, receive: None)
+    return repeated_head(raw, b"/x", headers, caller, lambda caller, downstream, body: None)
 
 
 def test_a_head_is_split_around_its_length() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from proxy.layout import laid_out
 from routing import explain
 from routing.facts import FailureKind
 from routing.types import Decision, Usage
@@ -30,6 +31,7 @@ class Status(enum.StrEnum):
     """A bug in donut. Never expected; counted so that it is seen."""
 
 
+@laid_out
 @dataclass(init=False)
 class AttemptRecord:
     number: int
@@ -73,6 +75,7 @@ class AttemptRecord:
         return self.status is not Status.OK and self.failure_kind not in (FailureKind.BAD_REQUEST, FailureKind.CONTENT_POLICY)
 
 
+@laid_out
 @dataclass(init=False)
 class ExchangeRecord:
     id: str
@@ -80,7 +83,8 @@ class ExchangeRecord:
     request_id: str
     started_at: float
     dialect: str
-    requested_model: str
+    requested_model: str = ""
+    """Until the body was read there is none."""
     harness: str = "unknown"
     client_key: str | None = None
     """The name of the client key, never the key."""
@@ -110,22 +114,11 @@ class ExchangeRecord:
     idempotency_key: str | None = None
     """The digest of the client's key."""
 
-    def __init__(
-        self,
-        id: str,
-        request_id: str,
-        started_at: float,
-        dialect: str,
-        requested_model: str,
-        *,
-        client_key: str | None = None,
-        **others: Any,
-    ) -> None:
+    def __init__(self, id: str, request_id: str, started_at: float, dialect: str, client_key: str | None = None, **others: Any) -> None:
         self.id = id
         self.request_id = request_id
         self.started_at = started_at
         self.dialect = dialect
-        self.requested_model = requested_model
         self.client_key = client_key
         self.attempts = []
         if others:

@@ -37,7 +37,9 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         connection: Connection = scope[CONNECTION]
         listener = self._listener
-        connection.watch(listener.close)
+        connection.on_lost = listener.close
+        if connection.is_lost:
+            listener.close()
         connection.watch_stop(lambda: listener.end("donut is shutting down"))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -50,7 +52,7 @@ class EventStream(Response):
         except TimeoutError:
             connection.abort()
         finally:
-            connection.watch(None)
+            connection.on_lost = None
             connection.watch_stop(None)
             listener.close()
 
