@@ -25,7 +25,7 @@ _SEALED = ("thinking", "redacted_thinking")
 
 
 def read(data: dict[str, Any], size: int) -> Ask:
-    model, messages, stream = _openai.read_talk(data)
+    model, messages, contents, stream = _openai.read_talk(data)
     media_tokens, media_bytes, has_seals = _look_at(messages)
     bits = _openai.TOOLS if data.get("tools") else 0
     if media_tokens:
