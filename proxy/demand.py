@@ -41,6 +41,8 @@ class _Call(NamedTuple):
 
 
 class Understood(NamedTuple):
+    """A demand of which something is to be remembered."""
+
     demand: Demand
     turn: Turn | None = None
     """Of its conversation, as of this call."""
@@ -48,9 +50,9 @@ class Understood(NamedTuple):
     """Is reasoning to be taken out that nobody served can read?"""
 
 
-def demand_for(asker: Asker, ask: Ask, data: dict[str, Any], now_s: float) -> Understood | UnknownModel:
-    """The demand of `data`, read as `ask`, or the name that nobody serves. Raises BadRequestError where the request can not be what its
-    headers or its past say.
+def demand_for(asker: Asker, ask: Ask, data: dict[str, Any], now_s: float) -> Demand | Understood | UnknownModel:
+    """The demand of `data`, read as `ask`: by itself where there is nothing to remember of it (nearly always where a model is named), or
+    the name that nobody serves. Raises BadRequestError where the request can not be what its headers or its past say.
 
     Sets on `ask` what `Dialect.prepare` is to change because of it.
     """
@@ -63,9 +65,11 @@ def demand_for(asker: Asker, ask: Ask, data: dict[str, Any], now_s: float) -> Un
         opening = asker.dialect.opening(data)
         if opening is not None:
             keys = keys_of(opening, asker.sender)
-    demand = Demand._make((*wish.before, ask.input_tokens_estimated, *wish.between, keys, *wish.behind))
+    demand = wish.demand(ask.input_tokens_estimated, keys)
     if asker.is_behind and not BODY_MEMBERS.isdisjoint(data):
         demand = demand._replace(harness=in_body(data) or asker.harness)
+    if wish.is_named and not ask.has_sealed_reasoning:
+        return demand
     tie = UNTIED
     if ask.has_sealed_reasoning:
         tie = tie_of(ask, demand.target, keys, asker.serving, now_s)

@@ -60,7 +60,7 @@ def demand_of(call: Call, serving: Serving, now_s: float) -> Demand:
         raise NotDecidableError(errors.bad_request(error)) from error
     if isinstance(understood, UnknownModel):
         raise NotDecidableError(errors.unknown_model(understood))
-    return understood.demand
+    return understood if isinstance(understood, Demand) else understood.demand
 
 
 def foresee(demand: Demand, serving: Serving, moment: Moment) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from proxy.attempt import Attempt
 from proxy.body import BodyError, ClientDisconnectedError, plain_body, read_body
 from proxy.caller import Caller
 from proxy.checkpoints import checkpoint_key
-from proxy.demand import demand_for, remember
+from proxy.demand import Understood, demand_for, remember
 from proxy.downstream import Downstream, LinedHeaders, Receive, as_pairs, own_lines
 from proxy.gateway import Gateway
 from proxy.harness import HARNESSES
@@ -149,16 +149,16 @@ class Exchange:
             record.input_tokens_estimated = ask.input_tokens_estimated
             asker = caller.asker()
             self._is_debug = asker.steering.debug
-            understood = demand_for(asker, ask, data, now_s)
+            demand = demand_for(asker, ask, data, now_s)
         except BadRequestError as error:
             await self._refuse(errors.bad_request(error))
             return
-        if isinstance(understood, UnknownModel):
-            await self._refuse(errors.unknown_model(understood))
+        if isinstance(demand, UnknownModel):
+            await self._refuse(errors.unknown_model(demand))
             return
-        if understood.turn is not None or understood.is_stripped:
-            remember(understood, serving, now_s)
-        demand = understood.demand
+        if isinstance(demand, Understood):
+            remember(demand, serving, now_s)
+            demand = demand.demand
         if b"idempotency-key" in caller.by_name:
             demand = self._resume(demand, caller.by_name[b"idempotency-key"])
         record.harness, record.use_case = demand.harness, demand.use_case._value_

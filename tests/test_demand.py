@@ -109,10 +109,10 @@ def request_for(
     return Request(CHAT, data, CHAT.read(data, len(orjson.dumps(data))), by_name, client)
 
 
-def understand(serving: Serving, request: Request) -> Understood:
-    understood = demand_for(request.asker(serving), request.ask, request.data, NOW_S)
-    assert isinstance(understood, Understood)
-    return understood
+def understand(serving: Serving, request: Request, asker: Asker | None = None) -> Understood:
+    understood = demand_for(asker or request.asker(serving), request.ask, request.data, NOW_S)
+    assert not isinstance(understood, UnknownModel)
+    return Understood(understood) if isinstance(understood, Demand) else understood
 
 
 def demand(serving: Serving, model: str = "auto", **more: Any) -> Demand:
@@ -174,11 +174,10 @@ class TestAsker:
         asker = request_for("twin", headers=headers, client="team").asker(serving)
         for body in self.BODIES:
             request = request_for(headers=headers, client="team", **body)
-            asked = demand_for(asker, request.ask, request.data, NOW_S)
-            assert isinstance(asked, Understood)
-            assert asked.demand == understand(serving, request).demand
-            assert asked.demand.requested_model == body["model"]
-            assert asked.demand.input_tokens_estimated == request.ask.input_tokens_estimated
+            asked = understand(serving, request, asker).demand
+            assert asked == understand(serving, request).demand
+            assert asked.requested_model == body["model"]
+            assert asked.input_tokens_estimated == request.ask.input_tokens_estimated
 
     def test_a_name_that_nobody_serves_is_not_kept(self) -> None:
         request = request_for("nonsense")

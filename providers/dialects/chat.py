@@ -109,7 +109,10 @@ def _text_size(data: dict[str, Any]) -> int:
         for choice in data["choices"]:
             message = choice["message"]
             text = message.get("content")
-            size += len(text) if isinstance(text, str) else 0
+            if isinstance(text, str):
+                size += len(text)
+                if len(message) <= 2:  # that and a role, as the most have it
+                    continue
             for key in message.keys() - (_PLAIN if isinstance(text, str) else _ROLE):
                 if message[key]:
                     size += len(str(message[key]))
