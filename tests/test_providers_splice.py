@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from providers import splice
 from providers.splice import set_members
 
 KEY = "model"
@@ -91,6 +92,38 @@ def test_every_occurrence_is_changed_and_no_other_byte(given_: Written) -> None:
     assert pairs(result) == changed(pairs(given_.body))
     if b"\\u006" not in given_.body:  # nothing spelled with escapes: no ground to write the body anew
         assert result == orjson.dumps(NEW).join(given_.outside())
+
+
+@settings(max_examples=150, deadline=None)
+@given(objects().filter(lambda given_: bool(orjson.loads(given_.body))))
+def test_the_models_name_in_front_is_changed_as_any_other(given_: Written) -> None:
+    body = b'{"model":"mine",' + given_.body.strip()[1:]
+    parsed = orjson.loads(body)
+    if isinstance(parsed[KEY], str):  # no other one behind it that counts
+        assert splice.set_model(body, parsed, NEW) == set_members(body, parsed, {KEY: NEW})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"mine","messages":[]}',
+        b'{"model":"mine"}',
+        b'{"model":"mine","model":"other"}',
+        b'{"model":"mine","mod\\u0065l":"other"}',
+        b'{"model":"mine","a":"\\n"}',
+        b'{"model":"mine" , "tools":[{"model":"mine"}]}',
+        b' {"model":"mine"}',
+        b'{"model": "mine"}',
+        '{"model":"m\u00efne"}'.encode(),
+        b'{"model":"m\\u00efne"}',
+        b'{"model":"a\\"b"}',
+        b'{"model":"mine","a":"' + b"x" * splice.LARGE_BYTES + b'"}',
+    ],
+)
+def test_a_body_that_begins_with_the_model(body: bytes) -> None:
+    parsed = orjson.loads(body)
+    assert splice.set_model(body, parsed, NEW) == set_members(body, parsed, {KEY: NEW})
+    assert all(value == NEW for key, value in pairs(splice.set_model(body, parsed, NEW)) if key == KEY)
 
 
 @settings(max_examples=150, deadline=None)

@@ -56,16 +56,13 @@ def chat_opening(data: dict[str, Any]) -> Opening:
         if role == "assistant":
             answer = _answer(message)
             break
-        is_system = role in _SYSTEM_ROLES
-        if not isinstance(content, str):
-            text = _text_of(content)
-            if text is None:
-                continue
-        elif is_system or len(content) > WHOLE_CHARS:
-            text = telling(_stable(content))
-        else:
-            text = content
-        if is_system:
+        if role == "user" and isinstance(content, str) and len(content) <= WHOLE_CHARS:
+            before += (content,)  # the usual one, as it stands
+            continue
+        text = telling(_stable(content)) if isinstance(content, str) else _text_of(content)
+        if text is None:
+            continue
+        if role in _SYSTEM_ROLES:
             system += (text,)
         else:
             before += (text,)

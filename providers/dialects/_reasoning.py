@@ -13,6 +13,8 @@ from typing import Any
 
 _BLOCKS = frozenset({"reasoning_details", "thinking_blocks"})
 _HOLDERS = frozenset({*_BLOCKS, "tool_calls", "extra_content", "reasoning"})
+HOLDS_NONE = _HOLDERS.isdisjoint
+"""Of a message: is there nothing in it where such reasoning stands? For `map`: every message of every request is asked."""
 _RARE_HOLDERS = _HOLDERS - {"tool_calls"}
 _CALLS, _EXTRA = repeat("tool_calls"), repeat("extra_content")
 _SEALS = ("data", "signature", "encrypted_content")
@@ -24,10 +26,8 @@ UNSEALED = "skip_thought_signature_validator"
 def has_sealed(messages: list[dict[str, Any]]) -> bool:
     """Does an assistant's message among them carry reasoning that one account alone can read?
 
-    Every request comes this way, and most have none: an agent's hundred calls are passed over in C.
+    Asked of all where `HOLDS_NONE` is not true of each. Most have none: an agent's hundred calls are passed over in C.
     """
-    if all(map(_HOLDERS.isdisjoint, messages)):
-        return False
     if all(map(_RARE_HOLDERS.isdisjoint, messages)):
         called = chain.from_iterable(filter(None, map(dict.get, messages, _CALLS)))
         try:

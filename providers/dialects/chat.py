@@ -9,9 +9,9 @@ from providers.codecs.chat import CODEC
 from providers.dialects import Ask, Dialect, _openai
 from providers.dialects._agent_hints import HINTS, without_hints
 from providers.dialects._openings import chat_opening
-from providers.dialects._reasoning import has_sealed, without_sealed
+from providers.dialects._reasoning import HOLDS_NONE, has_sealed, without_sealed
 from providers.dialects.excerpts import chat_excerpt
-from providers.splice import set_member, set_members
+from providers.splice import set_members, set_model
 from routing.calibration import tokens_from_bytes
 
 IMAGE_TOKENS = 1000
@@ -34,7 +34,7 @@ def read(data: dict[str, Any], size: int) -> Ask:
         ask.strip_usage = not asks_for_usage(data)
     if list in map(type, contents):
         _count_pictures(ask, contents, size)
-    if has_sealed(messages):
+    if not all(map(HOLDS_NONE, messages)) and has_sealed(messages):
         ask.has_sealed_reasoning = True
     if not _SELDOM.isdisjoint(data):
         _read_seldom(ask, data)
@@ -77,7 +77,7 @@ def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) ->
         body, data = without_hints(body, data)
     is_named = ask.model == upstream_model and not _openai.may_name_another(body)
     if not (ask.strip_usage or ask.drop_sealed or ask.defaults):
-        return body if is_named else set_member(body, data, "model", upstream_model)
+        return body if is_named else set_model(body, data, upstream_model)
     changes: dict[str, Any] = {} if is_named else {"model": upstream_model}
     if ask.strip_usage:
         options = data.get("stream_options")
