@@ -100,7 +100,7 @@ def check_objects(items: list[Any], name: str, hint: str) -> None:
 
 def may_name_another(body: bytes) -> bool:
     """May `model` stand in `body` more than once? Parsers differ on which of repeated keys counts; a key can be spelled with escapes."""
-    return body.find(b'"model"', 0, body.rfind(b'"model"')) >= 0 or has_escaped_names(body)
+    return body.rfind(b'"model"', 0, body.rfind(b'"model"')) >= 0 or has_escaped_names(body)
 
 
 def read_stream(data: dict[str, Any]) -> bool:
