@@ -27,6 +27,10 @@ _NAMED = frozenset({TargetKind.MODEL, TargetKind.REPLICA})
 _TOKENS, _KEYS = Demand._fields.index("input_tokens_estimated"), Demand._fields.index("affinity_keys")
 
 
+_new = tuple.__new__
+"""Every request makes a demand, and `_make` would count its fields once more."""
+
+
 class Wish:
     """A demand without its `input_tokens_estimated` and its `affinity_keys`."""
 
@@ -41,8 +45,8 @@ class Wish:
         self._before, self._between, self._behind = demand[:_TOKENS], demand[_TOKENS + 1 : _KEYS], demand[_KEYS + 1 :]
 
     def demand(self, input_tokens: int, keys: tuple[str, ...]) -> Demand:
-        """With them. Every request makes one: `tuple.__new__` is a third of `_make`, which counts the fields again."""
-        return tuple.__new__(Demand, (*self._before, input_tokens, *self._between, keys, *self._behind))
+        """With them."""
+        return _new(Demand, (*self._before, input_tokens, *self._between, keys, *self._behind))
 
 
 class Asker:

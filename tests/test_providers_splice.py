@@ -197,6 +197,22 @@ def test_by_example(body: bytes, expected: bytes) -> None:
     assert set_members(body, orjson.loads(body), {"model": "N"}) == expected
 
 
+def test_what_is_remembered_of_a_tool_hides_no_name() -> None:
+    """The same tool is in every request of a harness; what stands behind it is not."""
+    tool = orjson.dumps({"properties": {"path": {}, "model": {"type": "string", "description": "which " * 150}}})
+    new = orjson.dumps(NEW)
+    for _ in range(2):
+        assert set_model(b'{"model":"mine","tools":[%b],"end":1}' % tool) == b'{"model":%b,"tools":[%b],"end":1}' % (new, tool)
+        assert set_model(b'{"model":"mine","tools":[%b],"model":1}' % tool) == b'{"model":%b,"tools":[%b],"model":%b}' % (new, tool, new)
+
+
+def test_the_memory_of_tools_is_bounded() -> None:
+    for number in range(splice.PIECES_REMEMBERED + 10):
+        tool = b'{"a":%d,"model":"%b"}' % (number, b"x" * 600)
+        assert pairs(set_model(b'{"tools":[%b],"model":"mine"}' % tool))[1] == (KEY, NEW)
+    assert len(splice._closing) <= splice.PIECES_REMEMBERED
+
+
 def test_bytes_that_only_look_like_escapes_do_not_cost_the_fidelity() -> None:
     body = b'{ "text" : "caf\\u00e9 mod\\\\u0065l", "model":"a" , "n":1.0}'
     assert set_members(body, orjson.loads(body), {"model": "N"}) == body.replace(b'"a"', b'"N"')

@@ -25,9 +25,8 @@ END_EVENTS = _DONE + b"\n\n"
 TOOLS, JSON, VISION = int(Capability.TOOLS), int(Capability.JSON), int(Capability.VISION)
 """The bits as plain numbers: `|` between two flags costs as much as reading a short message."""
 
-MEMBER = dict.get
-"""For `map`: a long conversation has hundreds of messages, and C looks at each in a tenth of the time."""
-_CONTENT = repeat("content")
+# For `map`: a long conversation has hundreds of messages, and C looks at each of them in a fraction of the time.
+_MEMBER, _CONTENT = dict.get, repeat("content")
 _OTHER_CAPITALS = frozenset(map("".join, product("mM", "oO", "dD", "eE", "lL"))) - {"model"}
 _JSON_FORMATS = ("json_object", "json_schema")
 _MARK = re.compile(rb'"(?:error"|finish_reason": ?"|usage"\s*:\s*\{)')
@@ -74,7 +73,7 @@ def read_talk(data: dict[str, Any]) -> tuple[str, list[dict[str, Any]], list[Any
     stream = data.get("stream", False)
     try:
         model, messages = data["model"], data["messages"]
-        contents = [*map(MEMBER, messages, _CONTENT)]  # in C, which also finds out whether they are objects, and whether it is a list of them
+        contents = [*map(_MEMBER, messages, _CONTENT)]  # fails unless it is an array of nothing but objects
     except (KeyError, TypeError):
         model = messages = contents = None
     if model and contents and isinstance(model, str) and isinstance(stream, bool) and _OTHER_CAPITALS.isdisjoint(data):

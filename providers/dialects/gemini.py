@@ -86,7 +86,7 @@ def _spelt(data: Mapping[str, Any], name: str) -> str:
     return name if name in data or snake(name) not in data else snake(name)
 
 
-# Members of a part in both spellings. An agent has hundreds of parts, and one look at all of a part's members tells that there is none of these.
+# Members of a part, in both spellings. An agent has hundreds of parts, and one look tells that a part has none of these.
 _RESPONSES = frozenset({"functionResponse", "function_response"})
 _BLOBS = frozenset({"inlineData", "inline_data", "fileData", "file_data"})
 _NOTABLE = _BLOBS | {"thoughtSignature", "thought_signature"}

@@ -66,7 +66,7 @@ def _look_at(contents: list[Any]) -> _Seen:
                 kind = block["type"]
             except (TypeError, KeyError):
                 continue  # no block
-            if kind == "text" or kind == "tool_use":
+            if kind in ("text", "tool_use"):
                 continue
             if kind == "tool_result":
                 if blocks is not inner and isinstance(results := block.get("content"), list):
@@ -74,7 +74,7 @@ def _look_at(contents: list[Any]) -> _Seen:
             elif kind in _SEALED:
                 has_reasoning = True
                 has_seals = has_seals or (not _is_ours(block) and bool(block.get("signature") or block.get("data")))
-            elif kind == "image" or kind == "document":
+            elif kind in ("image", "document"):
                 source = block.get("source")
                 data = source.get("data") if isinstance(source, dict) and source.get("type") == "base64" else None
                 length = len(data) if isinstance(data, str) else 0

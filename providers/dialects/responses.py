@@ -82,7 +82,7 @@ def _look_at(items: list[Any]) -> _Seen:
             has_more = True
             if kind == "additional_tools":
                 has_tools = True
-            elif kind == "reasoning" or kind == "compaction":
+            elif kind in ("reasoning", "compaction"):
                 has_reasoning = True
                 has_seals = has_seals or (bool(item.get("encrypted_content")) and not is_ours(item))
                 continue
