@@ -64,9 +64,9 @@ def read_model(data: dict[str, Any]) -> str:
     return model
 
 
-def read_talk(data: dict[str, Any]) -> tuple[str, list[dict[str, Any]], list[Any], bool]:
-    """Model, messages, what each of them has as its content, and whether the answer is to be streamed: of a chat, and of Anthropic's
-    messages. Raises BadRequestError.
+def read_talk(data: dict[str, Any], size: int) -> tuple[Ask, list[dict[str, Any]], list[Any]]:
+    """What a chat and Anthropic's messages ask for in the same words, the messages, and what each of them has as its content. Raises
+    BadRequestError.
 
     One look tells that all is as it should be; where it is not, each is read by itself and says what is wrong.
     """
@@ -75,11 +75,14 @@ def read_talk(data: dict[str, Any]) -> tuple[str, list[dict[str, Any]], list[Any
         model, messages = data["model"], data["messages"]
         contents = [*map(_MEMBER, messages, _CONTENT)]  # fails unless it is an array of nothing but objects
     except (KeyError, TypeError):
-        model = messages = contents = None
-    if model and contents and isinstance(model, str) and isinstance(stream, bool) and _OTHER_CAPITALS.isdisjoint(data):
-        return model, messages, contents, stream
-    model, messages = read_model(data), _read_messages(data)
-    return model, messages, [message.get("content") for message in messages], read_stream(data)
+        model = contents = None
+    if not (model and contents and isinstance(model, str) and isinstance(stream, bool) and _OTHER_CAPITALS.isdisjoint(data)):
+        model, messages, stream = read_model(data), _read_messages(data), read_stream(data)
+        contents = [message.get("content") for message in messages]
+    limit = data.get("max_tokens")
+    if type(limit) is not int or limit <= 0:  # as `read_count` has it
+        limit = None
+    return Ask(model, stream, TOOLS if data.get("tools") else 0, tokens_from_bytes(size), limit), messages, contents
 
 
 def _read_messages(data: dict[str, Any]) -> list[dict[str, Any]]:

@@ -21,16 +21,8 @@ _SELDOM = frozenset({"response_format", "max_completion_tokens", "n"})
 
 
 def read(data: dict[str, Any], size: int) -> Ask:
-    model, messages, contents, stream = _openai.read_talk(data)
-    limit = data.get("max_tokens")
-    ask = Ask(
-        model,
-        stream,
-        _openai.TOOLS if data.get("tools") else 0,
-        tokens_from_bytes(size),
-        limit if type(limit) is int and limit > 0 else None,
-    )
-    if stream:
+    ask, messages, contents = _openai.read_talk(data, size)
+    if ask.stream:
         ask.strip_usage = not asks_for_usage(data)
     if list in map(type, contents):
         _count_pictures(ask, contents, size)

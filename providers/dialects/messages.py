@@ -27,15 +27,14 @@ _SEALED = ("thinking", "redacted_thinking")
 
 
 def read(data: dict[str, Any], size: int) -> Ask:
-    model, _, contents, stream = _openai.read_talk(data)
-    ask = Ask(model, stream, _openai.TOOLS if data.get("tools") else 0, 0, _openai.read_count(data, "max_tokens"))
+    ask, _, contents = _openai.read_talk(data, size)
     if list in map(type, contents):
-        media_tokens, media_bytes, ask.has_reasoning, ask.has_sealed_reasoning = _look_at(contents)
-        if media_tokens:
+        seen = _look_at(contents)
+        if seen.media_tokens:
             ask.capability_bits |= _openai.VISION
-        ask.input_tokens_estimated = tokens_from_bytes(max(0, size - media_bytes)) + media_tokens
-    else:
-        ask.input_tokens_estimated = tokens_from_bytes(size)
+        if seen.media_bytes or seen.media_tokens:
+            ask.input_tokens_estimated = tokens_from_bytes(max(0, size - seen.media_bytes)) + seen.media_tokens
+        ask.has_reasoning, ask.has_sealed_reasoning = seen.has_reasoning, seen.has_seals
     if not _FORMATS.isdisjoint(data) and _wants_json(data):
         ask.capability_bits |= _openai.JSON
     return ask

@@ -86,10 +86,12 @@ def _look_at(items: list[Any]) -> _Seen:
                 has_reasoning = True
                 has_seals = has_seals or (bool(item.get("encrypted_content")) and not is_ours(item))
                 continue
-        parts = item.get("output" if kind == "function_call_output" else "content")
+        parts = item.get("content")
         if not isinstance(parts, list):
             parts = item.get("output")
-        for part in parts if isinstance(parts, list) else ():
+            if not isinstance(parts, list):
+                continue
+        for part in parts:
             made = part.get("type") if isinstance(part, dict) else None
             if made == "input_image":
                 has_images = True
