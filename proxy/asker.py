@@ -24,29 +24,29 @@ WISHES_REMEMBERED = 16
 
 _USE_CASES = {"embeddings": UseCase.EMBED}
 _NAMED = frozenset({TargetKind.MODEL, TargetKind.REPLICA})
-_TOKENS, _KEYS = Demand._fields.index("input_tokens_estimated"), Demand._fields.index("affinity_keys")
-
 
 _new = tuple.__new__
 """Every request makes a demand, and `_make` would count its fields once more."""
 
 
-class Wish:
-    """A demand without its `input_tokens_estimated` and its `affinity_keys`."""
+assert Demand._fields[-2:] == ("input_tokens_estimated", "affinity_keys")
 
-    __slots__ = ("_before", "_behind", "_between", "is_named", "is_settled")
+
+class Wish:
+    """A demand without its last two fields, which are of one request alone."""
+
+    __slots__ = ("_standing", "is_named", "is_settled")
 
     def __init__(self, demand: Demand, *, is_named: bool, is_settled: bool) -> None:
         self.is_named = is_named
         """Does the client name a model or a replica? Then it is asked whatever the policies say, and nothing is classified for it."""
         self.is_settled = is_settled
         """Is there nothing to choose? Most named models have one replica."""
-        # What stands before, between and behind the two.
-        self._before, self._between, self._behind = demand[:_TOKENS], demand[_TOKENS + 1 : _KEYS], demand[_KEYS + 1 :]
+        self._standing = demand[:-2]
 
     def demand(self, input_tokens: int, keys: tuple[str, ...]) -> Demand:
-        """With them."""
-        return _new(Demand, (*self._before, input_tokens, *self._between, keys, *self._behind))
+        """With them: `input_tokens_estimated` and `affinity_keys`."""
+        return _new(Demand, (*self._standing, input_tokens, keys))
 
 
 class Asker:

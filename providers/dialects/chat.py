@@ -45,7 +45,7 @@ def _count_pictures(ask: Ask, contents: list[Any], size: int) -> None:
                 filled += len(url) if isinstance(url, str) else 0
     if count:
         ask.capability_bits |= _openai.VISION
-        ask.input_tokens_estimated = tokens_from_bytes(size - filled) + count * IMAGE_TOKENS
+        ask.input_tokens_estimated = tokens_from_bytes(max(0, size - filled)) + count * IMAGE_TOKENS
 
 
 def _read_seldom(ask: Ask, data: dict[str, Any]) -> None:
