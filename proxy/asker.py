@@ -7,7 +7,6 @@ long it is and which conversation it belongs to: half of what a demand cost was 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
 
 from providers.dialects import Ask, BadRequestError, Dialect
 from proxy.harness import in_head
@@ -25,19 +24,29 @@ WISHES_REMEMBERED = 16
 
 _USE_CASES = {"embeddings": UseCase.EMBED}
 _NAMED = frozenset({TargetKind.MODEL, TargetKind.REPLICA})
-_TOKENS, _KEYS = Demand._fields.index("input_tokens_estimated"), Demand._fields.index("affinity_keys")
+
+_new = tuple.__new__
+"""Every request makes a demand, and `_make` would count its fields once more."""
 
 
-class Wish(NamedTuple):
-    """A demand without its `input_tokens_estimated` and its `affinity_keys`: what stands before, between and behind those two."""
+assert Demand._fields[-2:] == ("input_tokens_estimated", "affinity_keys")
 
-    is_named: bool
-    """Does the client name a model or a replica? Then it is asked whatever the policies say, and nothing is classified for it."""
-    is_settled: bool
-    """Is there nothing to choose? Most named models have one replica."""
-    before: tuple[Any, ...]
-    between: tuple[Any, ...]
-    behind: tuple[Any, ...]
+
+class Wish:
+    """A demand without its last two fields, which are of one request alone."""
+
+    __slots__ = ("_standing", "is_named", "is_settled")
+
+    def __init__(self, demand: Demand, *, is_named: bool, is_settled: bool) -> None:
+        self.is_named = is_named
+        """Does the client name a model or a replica? Then it is asked whatever the policies say, and nothing is classified for it."""
+        self.is_settled = is_settled
+        """Is there nothing to choose? Most named models have one replica."""
+        self._standing = demand[:-2]
+
+    def demand(self, input_tokens: int, keys: tuple[str, ...]) -> Demand:
+        """With them: `input_tokens_estimated` and `affinity_keys`."""
+        return _new(Demand, (*self._standing, input_tokens, keys))
 
 
 class Asker:
@@ -114,7 +123,7 @@ class Asker:
         is_named = target.kind in _NAMED
         replicas = serving.router.catalog.replicas_by_model.get(target.id, ()) if target.kind is TargetKind.MODEL else ()
         is_settled = is_named and len(replicas) < 2
-        return Wish(is_named, is_settled, demand[:_TOKENS], demand[_TOKENS + 1 : _KEYS], demand[_KEYS + 1 :])
+        return Wish(demand, is_named=is_named, is_settled=is_settled)
 
     def bound(self, demand: Demand) -> Demand:
         """`demand` as the client's key allows it."""

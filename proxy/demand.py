@@ -65,7 +65,7 @@ def demand_for(asker: Asker, ask: Ask, data: dict[str, Any], now_s: float) -> De
         opening = asker.dialect.opening(data)
         if opening is not None:
             keys = keys_of(opening, asker.sender)
-    demand = Demand._make((*wish.before, ask.input_tokens_estimated, *wish.between, keys, *wish.behind))
+    demand = wish.demand(ask.input_tokens_estimated, keys)
     if asker.is_behind and not BODY_MEMBERS.isdisjoint(data):
         demand = demand._replace(harness=in_body(data) or asker.harness)
     if wish.is_named and not ask.has_sealed_reasoning:

@@ -48,6 +48,7 @@ def sender_of(headers: Mapping[bytes, bytes], client: str | None) -> Sender:
     return Sender(client, _named(headers), agents)
 
 
+@lru_cache(maxsize=KEYS_REMEMBERED)
 def keys_of(opening: Opening, sender: Sender) -> tuple[str, ...]:
     """The conversation's keys."""
     session = sender.session or opening.session
@@ -77,7 +78,6 @@ def _named(headers: Mapping[bytes, bytes]) -> str | None:
     return None
 
 
-@lru_cache(maxsize=KEYS_REMEMBERED)
 def _key(parts: tuple[object, ...]) -> str:
     """A digest of `parts`: as JSON, in which the same letters cut otherwise are something else."""
     try:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from providers import splice
 from providers.splice import set_members
 
 KEY = "model"
@@ -94,6 +95,38 @@ def test_every_occurrence_is_changed_and_no_other_byte(given_: Written) -> None:
 
 
 @settings(max_examples=150, deadline=None)
+@given(objects().filter(lambda given_: bool(orjson.loads(given_.body))))
+def test_the_models_name_in_front_is_changed_as_any_other(given_: Written) -> None:
+    body = b'{"model":"mine",' + given_.body.strip()[1:]
+    parsed = orjson.loads(body)
+    if isinstance(parsed[KEY], str):  # no other one behind it that counts
+        assert splice.set_model(body, parsed, NEW) == set_members(body, parsed, {KEY: NEW})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"mine","messages":[]}',
+        b'{"model":"mine"}',
+        b'{"model":"mine","model":"other"}',
+        b'{"model":"mine","mod\\u0065l":"other"}',
+        b'{"model":"mine","a":"\\n"}',
+        b'{"model":"mine" , "tools":[{"model":"mine"}]}',
+        b' {"model":"mine"}',
+        b'{"model": "mine"}',
+        '{"model":"m\u00efne"}'.encode(),
+        b'{"model":"m\\u00efne"}',
+        b'{"model":"a\\"b"}',
+        b'{"model":"mine","a":"' + b"x" * splice.LARGE_BYTES + b'"}',
+    ],
+)
+def test_a_body_that_begins_with_the_model(body: bytes) -> None:
+    parsed = orjson.loads(body)
+    assert splice.set_model(body, parsed, NEW) == set_members(body, parsed, {KEY: NEW})
+    assert all(value == NEW for key, value in pairs(splice.set_model(body, parsed, NEW)) if key == KEY)
+
+
+@settings(max_examples=150, deadline=None)
 @given(objects().filter(lambda given_: not given_.spans))
 def test_a_missing_member_is_added_and_no_byte_is_lost(given_: Written) -> None:
     result = set_model(given_.body)
@@ -162,6 +195,22 @@ def test_two_members_at_once(given_: Written) -> None:
 )
 def test_by_example(body: bytes, expected: bytes) -> None:
     assert set_members(body, orjson.loads(body), {"model": "N"}) == expected
+
+
+def test_what_is_remembered_of_a_tool_hides_no_name() -> None:
+    """The same tool is in every request of a harness; what stands behind it is not."""
+    tool = orjson.dumps({"properties": {"path": {}, "model": {"type": "string", "description": "which " * 150}}})
+    new = orjson.dumps(NEW)
+    for _ in range(2):
+        assert set_model(b'{"model":"mine","tools":[%b],"end":1}' % tool) == b'{"model":%b,"tools":[%b],"end":1}' % (new, tool)
+        assert set_model(b'{"model":"mine","tools":[%b],"model":1}' % tool) == b'{"model":%b,"tools":[%b],"model":%b}' % (new, tool, new)
+
+
+def test_the_memory_of_tools_is_bounded() -> None:
+    for number in range(splice.PIECES_REMEMBERED + 10):
+        tool = b'{"a":%d,"model":"%b"}' % (number, b"x" * 600)
+        assert pairs(set_model(b'{"tools":[%b],"model":"mine"}' % tool))[1] == (KEY, NEW)
+    assert len(splice._closing) <= splice.PIECES_REMEMBERED
 
 
 def test_bytes_that_only_look_like_escapes_do_not_cost_the_fidelity() -> None:

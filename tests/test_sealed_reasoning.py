@@ -68,3 +68,18 @@ def test_d6_the_body_that_goes_upstream_has_it_only_where_nothing_was_to_be_take
     assert DIALECT.prepare(body, data, ask, "m") is body
     ask.drop_sealed = True
     assert orjson.loads(DIALECT.prepare(body, data, ask, "m")) == {**data, "messages": [data["messages"][0], assistant({})]}
+
+
+@pytest.mark.parametrize("calls", [[5, SEALED[-1]["tool_calls"][1]], [CALL, "odd", SEALED[-1]["tool_calls"][1]]])
+def test_odd_calls_hide_none(calls: list[Any]) -> None:
+    assert DIALECT.read({"model": "m", "messages": [assistant({"tool_calls": calls})]}, 100).has_sealed_reasoning
+
+
+@pytest.mark.parametrize("calls", [5, "calls", {"a": 1}, [], [CALL] * 300])
+def test_calls_without_any_have_none(calls: Any) -> None:
+    talk = [assistant({"tool_calls": calls}), {"role": "tool", "content": "ok"}, assistant({"tool_calls": [CALL]})]
+    assert not DIALECT.read({"model": "m", "messages": talk}, 100).has_sealed_reasoning
+
+
+def test_only_an_answer_has_any() -> None:
+    assert not DIALECT.read({"model": "m", "messages": [{**assistant(SEALED[0]), "role": "user"}]}, 100).has_sealed_reasoning

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from itertools import product
+from itertools import product, repeat
 from typing import Any
 
 import orjson
@@ -25,6 +25,8 @@ END_EVENTS = _DONE + b"\n\n"
 TOOLS, JSON, VISION = int(Capability.TOOLS), int(Capability.JSON), int(Capability.VISION)
 """The bits as plain numbers: `|` between two flags costs as much as reading a short message."""
 
+# For `map`: a long conversation has hundreds of messages, and C looks at each of them in a fraction of the time.
+_MEMBER, _CONTENT = dict.get, repeat("content")
 _OTHER_CAPITALS = frozenset(map("".join, product("mM", "oO", "dD", "eE", "lL"))) - {"model"}
 _JSON_FORMATS = ("json_object", "json_schema")
 _MARK = re.compile(rb'"(?:error"|finish_reason": ?"|usage"\s*:\s*\{)')
@@ -62,23 +64,25 @@ def read_model(data: dict[str, Any]) -> str:
     return model
 
 
-def read_talk(data: dict[str, Any]) -> tuple[str, list[dict[str, Any]], bool]:
-    """Model, messages, and whether the answer is to be streamed: of a chat, and of Anthropic's messages. Raises BadRequestError.
+def read_talk(data: dict[str, Any], size: int) -> tuple[Ask, list[dict[str, Any]], list[Any]]:
+    """What a chat and Anthropic's messages ask for in the same words, the messages, and what each of them has as its content. Raises
+    BadRequestError.
 
     One look tells that all is as it should be; where it is not, each is read by itself and says what is wrong.
     """
-    model, messages, stream = data.get("model"), data.get("messages"), data.get("stream", False)
-    if (
-        model
-        and messages
-        and isinstance(model, str)
-        and isinstance(messages, list)
-        and isinstance(stream, bool)
-        and set(map(type, messages)) == {dict}
-        and _OTHER_CAPITALS.isdisjoint(data)
-    ):
-        return model, messages, stream
-    return read_model(data), _read_messages(data), read_stream(data)
+    stream = data.get("stream", False)
+    try:
+        model, messages = data["model"], data["messages"]
+        contents = [*map(_MEMBER, messages, _CONTENT)]  # fails unless it is an array of nothing but objects
+    except (KeyError, TypeError):
+        model = contents = None
+    if not (model and contents and isinstance(model, str) and isinstance(stream, bool) and _OTHER_CAPITALS.isdisjoint(data)):
+        model, messages, stream = read_model(data), _read_messages(data), read_stream(data)
+        contents = [message.get("content") for message in messages]
+    limit = data.get("max_tokens")
+    if type(limit) is not int or limit <= 0:  # as `read_count` has it
+        limit = None
+    return Ask(model, stream, TOOLS if data.get("tools") else 0, tokens_from_bytes(size), limit), messages, contents
 
 
 def _read_messages(data: dict[str, Any]) -> list[dict[str, Any]]:
@@ -98,7 +102,7 @@ def check_objects(items: list[Any], name: str, hint: str) -> None:
 
 def may_name_another(body: bytes) -> bool:
     """May `model` stand in `body` more than once? Parsers differ on which of repeated keys counts; a key can be spelled with escapes."""
-    return body.find(b'"model"', 0, body.rfind(b'"model"')) >= 0 or has_escaped_names(body)
+    return body.rfind(b'"model"', 0, body.rfind(b'"model"')) >= 0 or has_escaped_names(body)
 
 
 def read_stream(data: dict[str, Any]) -> bool:

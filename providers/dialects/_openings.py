@@ -24,6 +24,7 @@ WHOLE_CHARS = 256
 CHECKSUMMED_CHARS = 16 * 1024
 """From the start; what differs only further on has its length and its tail to be told by."""
 
+_LOOKED_AT = slice(MESSAGES_LOOKED_AT)
 _HEAD, _TAIL, _CHECKSUMMED = slice(WHOLE_CHARS // 2), slice(-(WHOLE_CHARS // 2), None), slice(CHECKSUMMED_CHARS)
 _SYSTEM_ROLES = ("system", "developer")
 
@@ -32,34 +33,45 @@ _SESSION_MEMBERS = ("session_id", "sessionId", "session")
 _SHARED_MEMBERS = ("prompt_cache_key", "user", "safety_identifier")
 _SESSION_METADATA = ("session_id", "conversation_id", "thread_id")
 _NAMING_MEMBERS = frozenset({*_SESSION_MEMBERS, *_SHARED_MEMBERS, "metadata"})
+_MORE_MEMBERS = frozenset({*_NAMING_MEMBERS, "system", "tools"})
+
+_new = tuple.__new__
+"""A NamedTuple without the call of Python code that its own name is: every request makes an `Opening`."""
 
 
 def chat_opening(data: dict[str, Any]) -> Opening:
     """The opening of a chat body, whichever parts it has."""
-    system: list[str] = []
-    before: list[str] = []
+    system: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
     answer: tuple[str, ...] = ()
-    if "system" in data and (standing := _text_of(data["system"])) is not None:
-        system.append(standing)
-    messages = data.get("messages")
-    for message in messages[:MESSAGES_LOOKED_AT] if isinstance(messages, list) else ():
+    try:
+        messages = data["messages"][_LOOKED_AT]
+    except (KeyError, TypeError):
+        messages = ()  # none, or no list of them
+    for message in messages:
         try:
-            role = message.get("role")
+            role, content = message.get("role"), message.get("content")
         except AttributeError:
             continue  # no object
         if role == "assistant":
             answer = _answer(message)
             break
-        text, is_system = message.get("content"), role in _SYSTEM_ROLES
-        if is_system or not isinstance(text, str) or len(text) > WHOLE_CHARS:
-            text = _text_of(text)
-            if text is None:
-                continue
-        (system if is_system else before).append(text)
-    tools = _tool_names(data["tools"]) if "tools" in data else ()
-    if _NAMING_MEMBERS.isdisjoint(data):
-        return Opening(tuple(system), tools, tuple(before), answer)
-    return Opening(tuple(system), tools, tuple(before), answer, *_names(data))
+        if role == "user" and isinstance(content, str) and len(content) <= WHOLE_CHARS:
+            before += (content,)  # the usual one, as it stands
+            continue
+        text = telling(_stable(content)) if isinstance(content, str) else _text_of(content)
+        if text is None:
+            continue
+        if role in _SYSTEM_ROLES:
+            system += (text,)
+        else:
+            before += (text,)
+    if _MORE_MEMBERS.isdisjoint(data):
+        return _new(Opening, (system, (), before, answer, None, ()))
+    standing = _text_of(data.get("system"))
+    if standing is not None:
+        system = (standing, *system)
+    return Opening(system, _tool_names(data.get("tools")), before, answer, *_names(data))
 
 
 def _text_of(content: object) -> str | None:
@@ -82,10 +94,11 @@ def _text_of(content: object) -> str | None:
 
 def telling(text: str) -> str:
     """`text`, cut to what tells it from others if it is long."""
-    if len(text) <= WHOLE_CHARS:
+    size = len(text)
+    if size <= WHOLE_CHARS:
         return text
     checksum = crc32(text[_CHECKSUMMED].encode("utf-8", "surrogatepass"))
-    return f"{len(text)} {checksum} {text[_HEAD]}{text[_TAIL]}"
+    return f"{size} {checksum} {text[_HEAD]}{text[_TAIL]}"
 
 
 def _stable(text: str) -> str:
@@ -131,6 +144,8 @@ def _answer(message: dict[str, Any]) -> tuple[str, ...]:
 
 def _names(data: dict[str, Any]) -> tuple[str | None, tuple[str, ...]]:
     """(the session that the body names, names that it may share with other conversations)."""
+    if _NAMING_MEMBERS.isdisjoint(data):
+        return None, ()
     session = next((value for name in _SESSION_MEMBERS if (value := _text(data.get(name)))), None)
     shared = [value for name in _SHARED_MEMBERS if (value := _text(data.get(name)))]
     metadata = data.get("metadata")

@@ -8,18 +8,38 @@ endpoint: `extra_content.google.thought_signature`, on the message or on its too
 
 from __future__ import annotations
 
+from itertools import chain, repeat
 from typing import Any
 
 _BLOCKS = frozenset({"reasoning_details", "thinking_blocks"})
 _HOLDERS = frozenset({*_BLOCKS, "tool_calls", "extra_content", "reasoning"})
+HOLDS_NONE = _HOLDERS.isdisjoint
+"""Of a message: is there nothing in it where such reasoning stands? For `map`: every message of every request is asked."""
+_RARE_HOLDERS = _HOLDERS - {"tool_calls"}
+_CALLS, _EXTRA = repeat("tool_calls"), repeat("extra_content")
 _SEALS = ("data", "signature", "encrypted_content")
 
 UNSEALED = "skip_thought_signature_validator"
 """Gemini's documented stand-in for a signature that is not there: every account takes it."""
 
 
+def has_sealed(messages: list[dict[str, Any]]) -> bool:
+    """Does an assistant's message among them carry reasoning that one account alone can read?
+
+    Asked of all where `HOLDS_NONE` is not true of each. Most have none: an agent's hundred calls are passed over in C.
+    """
+    if all(map(_RARE_HOLDERS.isdisjoint, messages)):
+        called = chain.from_iterable(filter(None, map(dict.get, messages, _CALLS)))
+        try:
+            if not any(map(dict.get, called, _EXTRA)):
+                return False
+        except TypeError:
+            pass  # odd calls: each is looked at by itself
+    return any(is_sealed(message) for message in messages if message.get("role") == "assistant")
+
+
 def is_sealed(message: dict[str, Any]) -> bool:
-    """Does this assistant message carry reasoning that one account alone can read? Every request comes this way: the cheap looks first."""
+    """Does this assistant message carry reasoning that one account alone can read?"""
     if _HOLDERS.isdisjoint(message):
         return False
     if "tool_calls" in message:

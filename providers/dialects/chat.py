@@ -3,75 +3,58 @@
 from __future__ import annotations
 
 from functools import partial
-from itertools import repeat
 from typing import Any
 
 from providers.codecs.chat import CODEC
 from providers.dialects import Ask, Dialect, _openai
 from providers.dialects._agent_hints import HINTS, without_hints
 from providers.dialects._openings import chat_opening
-from providers.dialects._reasoning import is_sealed, without_sealed
+from providers.dialects._reasoning import HOLDS_NONE, has_sealed, without_sealed
 from providers.dialects.excerpts import chat_excerpt
-from providers.splice import set_member, set_members
+from providers.splice import set_members, set_model
 from routing.calibration import tokens_from_bytes
 
 IMAGE_TOKENS = 1000
 """A guess that fits a full-size picture at OpenAI and Anthropic; what counts is not to count its base64 as text."""
 
-
-_CONTENTS, _ROLES = repeat("content"), repeat("role")
+_SELDOM = frozenset({"response_format", "max_completion_tokens", "n"})
 
 
 def read(data: dict[str, Any], size: int) -> Ask:
-    model, messages, stream = _openai.read_talk(data)
-    images, image_bytes, has_seals = _look_at(messages)
-    bits = _openai.TOOLS if data.get("tools") else 0
-    if images:
-        bits |= _openai.VISION
-    if "response_format" in data and _openai.wants_json(data["response_format"]):
-        bits |= _openai.JSON
-    limit = _openai.read_count(data, "max_completion_tokens") if "max_completion_tokens" in data else None
-    if limit is None:
-        limit = _openai.read_count(data, "max_tokens")
-    ask = Ask(model, stream, bits, tokens_from_bytes(size - image_bytes) + images * IMAGE_TOKENS, limit)
-    if has_seals:
-        ask.has_sealed_reasoning = True
-    if "n" in data:
-        ask.answers = _openai.read_count(data, "n") or 1
-    if stream:
+    ask, messages, contents = _openai.read_talk(data, size)
+    if ask.stream:
         ask.strip_usage = not asks_for_usage(data)
+    if list in map(type, contents):
+        _count_pictures(ask, contents, size)
+    if not all(map(HOLDS_NONE, messages)) and has_sealed(messages):
+        ask.has_sealed_reasoning = True
+    if not _SELDOM.isdisjoint(data):
+        _read_seldom(ask, data)
     return ask
 
 
-def _look_at(messages: list[dict[str, Any]]) -> tuple[int, int, bool]:
-    """How many pictures the messages carry, how many bytes of the body they fill, and whether there is sealed reasoning.
-
-    A long conversation has two hundred messages, most of which are plain text: which ones are not, C finds out.
-    """
-    count = size = 0
-    contents = [*map(dict.get, messages, _CONTENTS)]
-    if list in map(type, contents):
-        for content in contents:
-            if isinstance(content, list):
-                images, length = _pictures_in(content)
-                count += images
-                size += length
-    has_seals = False
-    if "assistant" in map(dict.get, messages, _ROLES):
-        has_seals = any(is_sealed(message) for message in messages if message.get("role") == "assistant")
-    return count, size, has_seals
+def _count_pictures(ask: Ask, contents: list[Any], size: int) -> None:
+    """Take account of the pictures in a body of `size` bytes, whose base64 is no text."""
+    count = filled = 0
+    for content in contents:
+        for part in content if type(content) is list else ():
+            if isinstance(part, dict) and part.get("type") == "image_url":
+                count += 1
+                image = part.get("image_url")
+                url = image.get("url") if isinstance(image, dict) else image
+                filled += len(url) if isinstance(url, str) else 0
+    if count:
+        ask.capability_bits |= _openai.VISION
+        ask.input_tokens_estimated = tokens_from_bytes(max(0, size - filled)) + count * IMAGE_TOKENS
 
 
-def _pictures_in(content: list[Any]) -> tuple[int, int]:
-    """How many, and how many bytes of the body they fill."""
-    count = size = 0
-    for part in content:
-        if isinstance(part, dict) and part.get("type") == "image_url":
-            count += 1
-            image = part.get("image_url")
-            url = image.get("url") if isinstance(image, dict) else image
-            size += len(url) if isinstance(url, str) else 0
-    return count, size
+def _read_seldom(ask: Ask, data: dict[str, Any]) -> None:
+    if _openai.wants_json(data.get("response_format")):
+        ask.capability_bits |= _openai.JSON
+    limit = _openai.read_count(data, "max_completion_tokens")
+    if limit is not None:
+        ask.output_tokens_max = limit
+    ask.answers = _openai.read_count(data, "n") or 1
 
 
 def asks_for_usage(data: dict[str, Any]) -> bool:
@@ -86,7 +69,7 @@ def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) ->
         body, data = without_hints(body, data)
     is_named = ask.model == upstream_model and not _openai.may_name_another(body)
     if not (ask.strip_usage or ask.drop_sealed or ask.defaults):
-        return body if is_named else set_member(body, data, "model", upstream_model)
+        return body if is_named else set_model(body, data, upstream_model)
     changes: dict[str, Any] = {} if is_named else {"model": upstream_model}
     if ask.strip_usage:
         options = data.get("stream_options")
@@ -118,7 +101,10 @@ def _text_size(data: dict[str, Any]) -> int:
         for choice in data["choices"]:
             message = choice["message"]
             text = message.get("content")
-            size += len(text) if isinstance(text, str) else 0
+            if isinstance(text, str):
+                size += len(text)
+                if len(message) <= 2:  # that and a role, as the most have it
+                    continue
             for key in message.keys() - (_PLAIN if isinstance(text, str) else _ROLE):
                 if message[key]:
                     size += len(str(message[key]))

@@ -6,7 +6,7 @@ from typing import Any
 
 from providers.dialects import AnswerFacts, Ask, BadRequestError, Dialect, _openai
 from providers.dialects.excerpts import embeddings_excerpt
-from providers.splice import set_member
+from providers.splice import set_model
 from routing.calibration import tokens_from_bytes
 from routing.types import Capability
 
@@ -27,7 +27,7 @@ def read(data: dict[str, Any], size: int) -> Ask:
 def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) -> bytes:
     if ask.model == upstream_model and not _openai.may_name_another(body):
         return body
-    return set_member(body, data, "model", upstream_model)
+    return set_model(body, data, upstream_model)
 
 
 def read_answer(body: bytes) -> AnswerFacts:

@@ -86,6 +86,12 @@ def _spelt(data: Mapping[str, Any], name: str) -> str:
     return name if name in data or snake(name) not in data else snake(name)
 
 
+# Members of a part, in both spellings. An agent has hundreds of parts, and one look tells that a part has none of these.
+_RESPONSES = frozenset({"functionResponse", "function_response"})
+_BLOBS = frozenset({"inlineData", "inline_data", "fileData", "file_data"})
+_NOTABLE = _BLOBS | {"thoughtSignature", "thought_signature"}
+
+
 class _Seen(NamedTuple):
     media_tokens: int
     media_bytes: int
@@ -98,10 +104,12 @@ def _look_at(contents: object) -> _Seen:
     tokens = size = 0
     has_images = has_seals = False
     for part in _parts(contents):
-        if len(part) == 1 and "text" in part:
-            continue
+        if _NOTABLE.isdisjoint(part):
+            continue  # text, or a call
         if not has_seals:
             has_seals = _is_sealed(part)
+        if _BLOBS.isdisjoint(part):
+            continue
         for blob in _blobs(part):
             data, kind = blob.get("data"), member(blob, "mimeType")
             is_image = isinstance(kind, str) and kind.startswith("image/")
@@ -117,9 +125,10 @@ def _parts(contents: object) -> Iterator[dict[str, Any]]:
     for content in contents if isinstance(contents, list) else [contents]:
         for part in parts_of(content) if isinstance(content, dict) else ():
             yield part
-            answered = member(part, "functionResponse")
-            if isinstance(answered, dict) and "parts" in answered:
-                yield from parts_of(answered)
+            if not _RESPONSES.isdisjoint(part):
+                answered = member(part, "functionResponse")
+                if isinstance(answered, dict) and "parts" in answered:
+                    yield from parts_of(answered)
 
 
 def _blobs(part: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

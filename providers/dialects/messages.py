@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 import orjson
@@ -21,20 +22,21 @@ PDF_BYTES_PER_TOKEN = 50
 """A page takes 1,500 to 3,000 tokens (https://docs.anthropic.com/en/docs/build-with-claude/pdf-support); that it fills 100 KB of base64 is
 our guess. Counted as text, a PDF would weigh ten times as much."""
 
+_FORMATS = frozenset({"output_config", "output_format"})
 _SEALED = ("thinking", "redacted_thinking")
 
 
 def read(data: dict[str, Any], size: int) -> Ask:
-    model, messages, stream = _openai.read_talk(data)
-    media_tokens, media_bytes, has_seals = _look_at(messages)
-    bits = _openai.TOOLS if data.get("tools") else 0
-    if media_tokens:
-        bits |= _openai.VISION
-    if _wants_json(data):
-        bits |= _openai.JSON
-    tokens = tokens_from_bytes(max(0, size - media_bytes)) + media_tokens
-    ask = Ask(model, stream, bits, tokens, _openai.read_count(data, "max_tokens"))
-    ask.has_sealed_reasoning = has_seals
+    ask, _, contents = _openai.read_talk(data, size)
+    if list in map(type, contents):
+        seen = _look_at(contents)
+        if seen.media_tokens:
+            ask.capability_bits |= _openai.VISION
+        if seen.media_bytes or seen.media_tokens:
+            ask.input_tokens_estimated = tokens_from_bytes(max(0, size - seen.media_bytes)) + seen.media_tokens
+        ask.has_reasoning, ask.has_sealed_reasoning = seen.has_reasoning, seen.has_seals
+    if not _FORMATS.isdisjoint(data) and _wants_json(data):
+        ask.capability_bits |= _openai.JSON
     return ask
 
 
@@ -48,25 +50,36 @@ class _Seen(NamedTuple):
     media_tokens: int
     media_bytes: int
     """Of the body: base64 that must not be counted as text."""
+    has_reasoning: bool
     has_seals: bool
 
 
-def _look_at(messages: list[Any]) -> _Seen:
+def _look_at(contents: list[Any]) -> _Seen:
+    """What the messages' blocks are, those inside tool results as well (screenshots come in them). An agent has hundreds of them."""
     tokens = size = 0
-    has_seals = False
-    for block in _blocks(messages):
-        kind = block.get("type")
-        if kind == "text":  # nearly every one
-            continue
-        if kind in ("image", "document"):
-            source = block.get("source")
-            data = source.get("data") if isinstance(source, dict) and source.get("type") == "base64" else None
-            length = len(data) if isinstance(data, str) else 0
-            size += length
-            tokens += IMAGE_TOKENS if kind == "image" else length // PDF_BYTES_PER_TOKEN
-        elif kind in _SEALED and not has_seals:
-            has_seals = not _is_ours(block) and bool(block.get("signature") or block.get("data"))
-    return _Seen(tokens, size, has_seals)
+    has_reasoning = has_seals = False
+    inner: list[Any] = []
+    for blocks in (chain.from_iterable([content for content in contents if type(content) is list]), inner):
+        for block in blocks:
+            try:
+                kind = block["type"]
+            except (TypeError, KeyError):
+                continue  # no block
+            if kind in ("text", "tool_use"):
+                continue
+            if kind == "tool_result":
+                if blocks is not inner and isinstance(results := block.get("content"), list):
+                    inner += results
+            elif kind in _SEALED:
+                has_reasoning = True
+                has_seals = has_seals or (not _is_ours(block) and bool(block.get("signature") or block.get("data")))
+            elif kind in ("image", "document"):
+                source = block.get("source")
+                data = source.get("data") if isinstance(source, dict) and source.get("type") == "base64" else None
+                length = len(data) if isinstance(data, str) else 0
+                size += length
+                tokens += IMAGE_TOKENS if kind == "image" else length // PDF_BYTES_PER_TOKEN
+    return _Seen(tokens, size, has_reasoning, has_seals)
 
 
 def _blocks(messages: list[Any]) -> Iterator[dict[str, Any]]:
@@ -92,7 +105,7 @@ def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) ->
     changes: dict[str, Any] = {}
     if ask.model != upstream_model or _openai.may_name_another(body):
         changes["model"] = upstream_model
-    if ask.drop_sealed or body.rfind(b'"' + MARK.encode()) >= 0:
+    if ask.drop_sealed or (ask.has_reasoning and body.rfind(b'"' + MARK.encode()) >= 0):
         changes |= _without_thinking(data, drop_sealed=ask.drop_sealed)
     if ask.defaults:
         changes |= _defaults(data, ask)
@@ -157,7 +170,8 @@ def opening(data: dict[str, Any]) -> Opening:
 def count_input(data: dict[str, Any]) -> int:
     """A local estimate of `input_tokens` for `count_tokens`: text by its bytes, pictures and PDFs by rule of thumb. Never raises."""
     messages = data.get("messages")
-    seen = _look_at(messages) if isinstance(messages, list) else _Seen(0, 0, False)
+    contents = [message.get("content") for message in messages if isinstance(message, dict)] if isinstance(messages, list) else []
+    seen = _look_at(contents)
     text = orjson.dumps([data.get("system"), messages, data.get("tools")])
     return tokens_from_bytes(max(0, len(text) - seen.media_bytes)) + seen.media_tokens
 

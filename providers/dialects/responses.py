@@ -39,7 +39,7 @@ def read(data: dict[str, Any], size: int) -> Ask:
         bits |= _openai.JSON
     tokens = tokens_from_bytes(max(0, size - seen.media_bytes)) + seen.media_tokens
     ask = Ask(model, _openai.read_stream(data), bits, tokens, _openai.read_count(data, "max_output_tokens"))
-    ask.has_sealed_reasoning = seen.has_seals
+    ask.has_reasoning, ask.has_sealed_reasoning = seen.has_reasoning, seen.has_seals
     previous = data.get("previous_response_id")
     if previous and isinstance(previous, str):
         ask.previous_answer_id = previous
@@ -62,43 +62,46 @@ class _Seen(NamedTuple):
     """Of the body: base64 that must not be counted as text."""
     has_images: bool
     has_tools: bool
+    has_reasoning: bool
     has_seals: bool
     has_more_than_calls: bool
     """Items besides messages, calls of functions and their results?"""
 
 
 def _look_at(items: list[Any]) -> _Seen:
+    """What the items are, and the parts of messages and results (screenshots come in them). An agent has hundreds of them."""
     tokens = size = 0
-    has_images = has_tools = has_seals = has_more = False
+    has_images = has_tools = has_reasoning = has_seals = has_more = False
     for index, item in enumerate(items):
         if not isinstance(item, dict):
             raise BadRequestError(f"`input[{index}]` must be an object with a type", f"input[{index}]", "invalid_type")
         kind = item.get("type")
-        has_more = has_more or kind not in _COMMON_ITEMS
-        if kind in ("reasoning", "compaction"):
-            has_seals = has_seals or (bool(item.get("encrypted_content")) and not is_ours(item))
-        elif kind == "additional_tools":
-            has_tools = True
-        for part in _parts(item):
-            if part.get("type") == "input_image":
+        if kind == "function_call":
+            continue  # nothing but text
+        if kind not in _COMMON_ITEMS:
+            has_more = True
+            if kind == "additional_tools":
+                has_tools = True
+            elif kind in ("reasoning", "compaction"):
+                has_reasoning = True
+                has_seals = has_seals or (bool(item.get("encrypted_content")) and not is_ours(item))
+                continue
+        parts = item.get("content")
+        if not isinstance(parts, list):
+            parts = item.get("output")
+            if not isinstance(parts, list):
+                continue
+        for part in parts:
+            made = part.get("type") if isinstance(part, dict) else None
+            if made == "input_image":
                 has_images = True
                 tokens += IMAGE_TOKENS
                 size += _length(part.get("image_url"))
-            elif part.get("type") == "input_file":
+            elif made == "input_file":
                 length = _length(part.get("file_data"))
                 tokens += length // FILE_BYTES_PER_TOKEN
                 size += length
-    return _Seen(tokens, size, has_images, has_tools, has_seals, has_more)
-
-
-def _parts(item: dict[str, Any]) -> list[dict[str, Any]]:
-    """Content parts: of a message, or of a result (screenshots come in them)."""
-    content = item.get("content")
-    if not isinstance(content, list):
-        content = item.get("output")
-        if not isinstance(content, list):
-            return []
-    return [part for part in content if isinstance(part, dict)]
+    return _Seen(tokens, size, has_images, has_tools, has_reasoning, has_seals, has_more)
 
 
 def _length(value: object) -> int:
@@ -110,7 +113,7 @@ def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) ->
     changes: dict[str, Any] = {}
     if ask.model != upstream_model or _openai.may_name_another(body):
         changes["model"] = upstream_model
-    if (ask.drop_sealed or body.rfind(b'"' + MARK.encode()) >= 0) and isinstance(data.get("input"), list):
+    if (ask.drop_sealed or (ask.has_reasoning and body.rfind(b'"' + MARK.encode()) >= 0)) and isinstance(data.get("input"), list):
         kept = [item for item in data["input"] if not _goes(item, drop_sealed=ask.drop_sealed)]
         if len(kept) < len(data["input"]):
             changes["input"] = kept

@@ -9,6 +9,10 @@ from routing.types import Usage
 USUAL_MEMBERS = 3
 """prompt_tokens, completion_tokens, total_tokens: with nothing more there is nothing more to look for."""
 
+_new = tuple.__new__
+"""A NamedTuple without the call of Python code that its own name is: most answers have one of these."""
+_REST = Usage()[4:]
+
 
 def read_usage(usage: object) -> Usage | None:
     """A chat usage object; None where it is none or counts nothing."""
@@ -22,7 +26,7 @@ def read_usage(usage: object) -> Usage | None:
     if not prompt and not output:
         return None
     if len(usage) == USUAL_MEMBERS and "total_tokens" in usage:
-        return Usage(prompt, 0, 0, output)
+        return _new(Usage, (prompt, 0, 0, output, *_REST))
     cache_read = cache_write = reasoning = 0
     details = usage.get("prompt_tokens_details")
     if isinstance(details, dict):
