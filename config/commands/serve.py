@@ -109,6 +109,7 @@ def serve(config_file: Path | None, host: str | None, port: int | None, workers:
         has_served = work(_on_port(current, bound), listeners[place - 1], says_so=is_first and place == 1)
         return 0 if has_served else NOT_STARTED
 
+    gc.enable()
     sys.exit(Supervisor(in_place, count, patience_s=settings.server.drain_seconds + STOP_MARGIN_S).run())
 
 
@@ -123,6 +124,7 @@ def _serve(runtime: Runtime, listener: socket.socket, announce: Callable[[], Non
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
+    gc.enable()
     gather_memory()
     # uvicorn shuts down in order and then raises the signal again. Handled here it ends in exit code 0 and not in a death by signal,
     # which a service manager would call a failure.
