@@ -5,6 +5,8 @@ in valid JSON an unescaped quote always opens or closes a string, so `"name"` fo
 `name` is itself escaped. Whether such a key is a member of the outermost object is asked of the JSON parser: the rest of the body
 behind `{` is valid exactly if the key stood one level deep. For a nested key that parse fails at the first surplus bracket, so asking
 is cheap. A key may also be written with escapes (`"mod\\u0065l"`): then, and only then, the object is re-serialised.
+
+A large body comes back in pieces: what stays as it was is not copied.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
+
+from providers.pieces import COPIED_BYTES, PARTS_MOST, Body, Pieces
 
 COLON, QUOTE, BACKSLASH, BRACES = ord(":"), ord('"'), ord("\\"), b"{["
 WHITE_SPACE = b" \t\n\r"
@@ -38,7 +42,7 @@ _SURPLUS = "unexpected content after document"
 """What orjson says of something behind a closed object. Should it ever say it otherwise, the whole rest is asked about."""
 
 
-def set_members(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any]) -> bytes:
+def set_members(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any]) -> Body:
     """`body`, which parses as `parsed`, with each member of `changes` set to its new value (added if it was not there). Names of ASCII
     letters, digits and underscores only.
 
@@ -51,7 +55,7 @@ def set_members(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any])
     return _with_all(body, parsed, changes)
 
 
-def set_member(body: bytes, parsed: dict[str, Any], key: str, new: Any) -> bytes:
+def set_member(body: bytes, parsed: dict[str, Any], key: str, new: Any) -> Body:
     """The same for one, nearly always the model's name."""
     if key not in parsed or has_escaped_names(body):
         return _with_all(body, parsed, {key: new})
@@ -64,12 +68,13 @@ def set_member(body: bytes, parsed: dict[str, Any], key: str, new: Any) -> bytes
     if short is not None:
         start, end = short.span(1)
         view = memoryview(body)  # a view's slices are no copies
-        return b"".join((view[:start], value, view[end:]))
+        parts = (view[:start], value, view[end:])
+        return b"".join(parts) if len(body) < COPIED_BYTES else Pieces(parts)
     spans = _values_at(body, quoted, first, last)
     return _edited(body, [(start, end, value) for start, end in spans]) if spans else orjson.dumps({**parsed, key: new})
 
 
-def _with_all(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any]) -> bytes:
+def _with_all(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any]) -> Body:
     has_escapes = has_escaped_names(body)
     edits: list[tuple[int, int, bytes]] = []
     added: list[bytes] = []
@@ -92,15 +97,15 @@ def has_escaped_names(body: bytes) -> bool:
     return body.find(b"\\") >= 0 and body.rfind(b"\\u00") >= 0 and _ESCAPED_NAME.search(body) is not None
 
 
-def _edited(body: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+def _edited(body: bytes, edits: list[tuple[int, int, bytes]]) -> Body:
     view = memoryview(body)
-    pieces: list[bytes | memoryview] = []
+    parts: list[bytes | memoryview] = []
     position = 0
     for start, end, text in edits:
-        pieces += (view[position:start], text)
+        parts += (view[position:start], text)
         position = end
-    pieces.append(view[position:])
-    return b"".join(pieces)
+    parts.append(view[position:])
+    return b"".join(parts) if len(body) < COPIED_BYTES or len(parts) > PARTS_MOST else Pieces(parts)
 
 
 def _insertion(body: bytes, members: list[bytes], *, is_empty: bool) -> tuple[int, int, bytes]:

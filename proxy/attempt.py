@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from providers.codecs import UntranslatableError
+from providers.pieces import Body
 from providers.signals import Limits
 from providers.transport.decoding import decoded
 from providers.transport.port import Answer, Headers, TransportError, UpstreamRequest
@@ -66,7 +67,7 @@ class Attempt:
         self.upstream = serving.upstreams[replica.id]
         self.record = AttemptRecord(number, replica.id, replica.provider_id, replica.upstream_model, gateway.wall())
 
-    async def run(self, body: bytes, spoken: str, caller: Caller, relay: Relay) -> None:
+    async def run(self, body: Body, spoken: str, caller: Caller, relay: Relay) -> None:
         """Send `body`, which is of the dialect `spoken`, and relay the answer. When cancelled it leaves unsettled: the caller knows why,
         and says so with `abandon`."""
         upstream, self._spoken = self.upstream, spoken
