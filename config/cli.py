@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import gc
+import importlib
 import importlib.metadata
 import importlib.util
 import re
@@ -113,6 +114,17 @@ NOT_LOADED = ("rich.traceback", "httpx._main")
 own, and both Pygments: 3 MB, and 50 ms of every start. A module that stands as None in `sys.modules` is one that is not installed."""
 
 
+def _import_structlog_alone() -> None:
+    """Without rich, of which it would load another 2 MB for the same tracebacks. Who writes to a terminal finds rich as ever, later."""
+    if "rich" in sys.modules:
+        return
+    sys.modules["rich"] = None  # type: ignore[assignment]
+    try:
+        importlib.import_module("structlog")
+    finally:
+        del sys.modules["rich"]
+
+
 def main() -> None:
     """The console script. Leaves by SystemExit."""
     # Looking for garbage among what is only being made was a tenth of every start. Commands end before there is any to speak of; the one
@@ -120,7 +132,10 @@ def main() -> None:
     gc.disable()
     for name in NOT_LOADED:
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # typeshed does not know of None
-    cli.main(args=with_serve(sys.argv[1:]), prog_name="donut")
+    args = with_serve(sys.argv[1:])
+    if args[:1] == ["serve"]:  # the others are gone in a moment, and few need it
+        _import_structlog_alone()
+    cli.main(args=args, prog_name="donut")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ class Section(BaseModel):
 
     model_config = ConfigDict(
         frozen=True,
+        # Building a validator for each section takes as long as reading a whole file with the one that holds them all, and few are used alone.
+        defer_build=True,
         extra="forbid",
         allow_inf_nan=False,
         use_attribute_docstrings=True,

@@ -15,7 +15,6 @@ from types import FrameType
 
 import click
 import structlog
-from rich.console import Console
 
 import providers.kinds
 import routing.factors
@@ -97,8 +96,7 @@ def serve(config_file: Path | None, host: str | None, port: int | None, workers:
     def work(settings: Settings, listener: socket.socket, *, says_so: bool) -> bool:
         """Serve until stopped; whether it got as far as serving."""
         runtime = Runtime(settings, os.environ, write_lines=write_lines, config_path=path, read=read, demo=demo, version=version())
-        console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-        return _serve(runtime, listener, announce=lambda: announce(runtime, path, console) if says_so else None)
+        return _serve(runtime, listener, announce=lambda: announce(runtime, path) if says_so else None)
 
     if count == 1:
         sys.exit(0 if work(_on_port(settings, bound), listeners[0], says_so=True) else 1)
