@@ -94,8 +94,8 @@ class BudgetAlerts:
     async def run(self) -> None:
         """Post what waits, one after the other, for as long as the process lives."""
         url, said = await self._waiting.get()
-        # Not before there is news: a client reads a hundred certificates, 20 ms and 2 MB, and most limits have no webhook.
-        async with httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False) as client:
+        # Not before there is news, for most limits have no webhook; and in a thread, for it reads a hundred certificates: 20 ms and 2 MB.
+        async with await asyncio.to_thread(lambda: httpx.AsyncClient(timeout=TIMEOUT_S, follow_redirects=False)) as client:
             while True:
                 await self._post(client, url, said)
                 url, said = await self._waiting.get()
