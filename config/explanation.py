@@ -84,7 +84,7 @@ def _words(kind: str, context: Mapping[str, Any]) -> str | None:
 def vocabulary() -> set[str]:
     """Every word of the config's own language: keys of all sections and the members of the enumerations."""
     words = {"true", "false", "null"}
-    for section in _sections(Settings):
+    for section in sections(Settings):
         words |= set(section.model_fields)
         for field in section.model_fields.values():
             words |= {str(value) for value in _leaves(field.annotation) if isinstance(value, str)}
@@ -136,12 +136,12 @@ def _section_at(path: Path) -> type[BaseModel]:
     return section
 
 
-def _sections(section: type[BaseModel]) -> Iterator[type[BaseModel]]:
+def sections(section: type[BaseModel]) -> Iterator[type[BaseModel]]:
     yield section
     for field in section.model_fields.values():
         for leaf in _leaves(field.annotation):
             if _is_section(leaf):
-                yield from _sections(leaf)
+                yield from sections(leaf)
 
 
 def _leaves(annotation: Any) -> Iterator[Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
+
 from config.sources import Source
 from providers.sim.fleet import SCHEME
 from providers.sim.transport import SimTransport
 from providers.transport.choose import ChooseTransport
-from providers.transport.port import Transport
-from providers.transport.via_httpx import HttpxTransport
+from providers.transport.port import Answer, Transport, UpstreamRequest
 from providers.transport.wire import WireTransport
 
 
@@ -23,9 +24,25 @@ class Transports:
         cap = source.reach.max_connections
         found = self._by_cap.get(cap)
         if found is None:
-            found = self._by_cap[cap] = ChooseTransport(WireTransport(max_connections=cap), HttpxTransport(), trust_env=True)
+            found = self._by_cap[cap] = ChooseTransport(WireTransport(max_connections=cap), _WhenAsked(), trust_env=True)
         return found
 
     async def aclose(self) -> None:
         for transport in self._by_cap.values():
             await transport.aclose()
+
+
+class _WhenAsked:
+    """The second transport, loaded for the first request that needs it: few upstreams speak HTTP/2 or stand behind a proxy."""
+
+    def __init__(self) -> None:
+        self._httpx: Transport | None = None
+
+    async def send(self, request: UpstreamRequest) -> Answer:
+        if self._httpx is None:
+            self._httpx = importlib.import_module("providers.transport.via_httpx").HttpxTransport()
+        return await self._httpx.send(request)
+
+    async def aclose(self) -> None:
+        if self._httpx is not None:
+            await self._httpx.aclose()

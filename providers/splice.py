@@ -5,6 +5,8 @@ in valid JSON an unescaped quote always opens or closes a string, so `"name"` fo
 `name` is itself escaped. Whether such a key is a member of the outermost object is asked of the JSON parser: the rest of the body
 behind `{` is valid exactly if the key stood one level deep. For a nested key that parse fails at the first surplus bracket, so asking
 is cheap. A key may also be written with escapes (`"mod\\u0065l"`): then, and only then, the object is re-serialised.
+
+A large body comes back in pieces: what stays as it was is not copied.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from hashlib import sha256
 from typing import Any
 
 import orjson
+
+from providers.pieces import COPIED_BYTES, PARTS_MOST, Body, Pieces
 
 COLON, QUOTE, BACKSLASH, BRACES = ord(":"), ord('"'), ord("\\"), b"{["
 WHITE_SPACE = b" \t\n\r"
@@ -35,9 +39,6 @@ ASKING_FLOOR, ASKING_FACTOR = 1024 * 1024, 4
 """Bytes that the parser may be asked about per key, at least and per byte of the body. Every question costs up to the rest of the body,
 so a body made of nothing but the key would take minutes; such a one is re-serialised."""
 
-LARGE_BYTES = 64 * 1024
-"""From here on another copy of the body counts."""
-
 NEAR_BYTES = (512, 4096)
 """How far is looked first: a parser that fails copies what it was given, 64 KB as soon as a hundred bytes."""
 PIECES_REMEMBERED = 1024
@@ -46,7 +47,7 @@ _SURPLUS = "unexpected content after document"
 """What orjson says of something behind a closed object. Should it ever say it otherwise, the whole rest is asked about."""
 
 
-def set_members(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any]) -> bytes:
+def set_members(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any]) -> Body:
     """`body`, which parses as `parsed`, with each member of `changes` set to its new value (added if it was not there). Names of ASCII
     letters, digits and underscores only.
 
@@ -59,13 +60,13 @@ def set_members(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any])
     return _with_all(body, parsed, changes)
 
 
-def set_model(body: bytes, parsed: dict[str, Any], name: str) -> bytes:
+def set_model(body: bytes, parsed: dict[str, Any], name: str) -> Body:
     """`body`, which parses as `parsed` and has a `model`, with that set to `name`: what nearly every request needs.
 
     Most bodies begin with it, written without spaces (`JSON.stringify`, Rust, httpx). That is looked for first, by what the client's model
     and the upstream's come to as bytes. A large body is not copied here, but left to `set_member`.
     """
-    if len(body) < LARGE_BYTES:
+    if len(body) < COPIED_BYTES:
         was, becomes = _leading(parsed["model"], name)
         if body.startswith(was) and body.rfind(b'"model"') == 1 and (b"\\" not in body or not has_escaped_names(body)):
             return body.replace(was, becomes, 1)
@@ -78,7 +79,7 @@ def _leading(model: str, name: str) -> tuple[bytes, bytes]:
     return b'{"model":' + json.dumps(model).encode(), b'{"model":' + orjson.dumps(name)
 
 
-def set_member(body: bytes, parsed: dict[str, Any], key: str, new: Any) -> bytes:
+def set_member(body: bytes, parsed: dict[str, Any], key: str, new: Any) -> Body:
     """The same for one, nearly always the model's name."""
     if key not in parsed or (b"\\" in body and has_escaped_names(body)):
         return _with_all(body, parsed, {key: new})
@@ -90,12 +91,13 @@ def set_member(body: bytes, parsed: dict[str, Any], key: str, new: Any) -> bytes
     if short is not None:
         start, end = short.span(1)
         view = memoryview(body)  # a view's slices are no copies
-        return b"".join((view[:start], value, view[end:]))
+        parts = (view[:start], value, view[end:])
+        return b"".join(parts) if len(body) < COPIED_BYTES else Pieces(parts)
     spans = _values_at(body, quoted, body.find(quoted), last)
     return _edited(body, [(start, end, value) for start, end in spans]) if spans else orjson.dumps({**parsed, key: new})
 
 
-def _with_all(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any]) -> bytes:
+def _with_all(body: bytes, parsed: dict[str, Any], changes: Mapping[str, Any]) -> Body:
     has_escapes = has_escaped_names(body)
     edits: list[tuple[int, int, bytes]] = []
     added: list[bytes] = []
@@ -118,15 +120,15 @@ def has_escaped_names(body: bytes) -> bool:
     return b"\\" in body and body.rfind(b"\\u00") >= 0 and _ESCAPED_NAME.search(body) is not None
 
 
-def _edited(body: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+def _edited(body: bytes, edits: list[tuple[int, int, bytes]]) -> Body:
     view = memoryview(body)
-    pieces: list[bytes | memoryview] = []
+    parts: list[bytes | memoryview] = []
     position = 0
     for start, end, text in edits:
-        pieces += (view[position:start], text)
+        parts += (view[position:start], text)
         position = end
-    pieces.append(view[position:])
-    return b"".join(pieces)
+    parts.append(view[position:])
+    return b"".join(parts) if len(body) < COPIED_BYTES or len(parts) > PARTS_MOST else Pieces(parts)
 
 
 def _insertion(body: bytes, members: list[bytes], *, is_empty: bool) -> tuple[int, int, bytes]:

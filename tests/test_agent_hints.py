@@ -20,7 +20,7 @@ MESSAGES = [{"role": "user", "content": "hi"}]
 
 
 def sent(body: bytes, upstream_model: str = "up-model") -> bytes:
-    return DIALECT.prepare(body, orjson.loads(body), Ask("test-model", stream=False), upstream_model)
+    return bytes(DIALECT.prepare(body, orjson.loads(body), Ask("test-model", stream=False), upstream_model))
 
 
 def test_the_rest_of_the_body_stays_as_it_was_written() -> None:

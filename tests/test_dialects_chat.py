@@ -25,7 +25,7 @@ def read(**more: Any) -> Ask:
 
 def prepared(body: bytes, upstream_model: str = "up") -> bytes:
     data = orjson.loads(body)
-    return DIALECT.prepare(body, data, DIALECT.read(data, len(body)), upstream_model)
+    return bytes(DIALECT.prepare(body, data, DIALECT.read(data, len(body)), upstream_model))
 
 
 def picture(url: Any) -> dict[str, Any]:

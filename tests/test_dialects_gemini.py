@@ -85,7 +85,7 @@ def test_a_policys_wishes_stand_in_the_config_and_the_path_stays_out_of_the_body
     body = b'{"contents":[{"parts":[{"text":"Hi"}]}],"generation_config":{"topP":0.5}}'
     ask = DIALECT.read(parsed(body), len(body))
     ask.defaults = {"output_tokens": 99, "temperature": 0.3}
-    sent = orjson.loads(DIALECT.prepare(body, parsed(body), ask, "m"))
+    sent = orjson.loads(bytes(DIALECT.prepare(body, parsed(body), ask, "m")))
     assert sent == {**orjson.loads(body), "generation_config": {"topP": 0.5, "maxOutputTokens": 99, "temperature": 0.3}}
 
 
@@ -94,13 +94,13 @@ def test_seals_are_taken_out_where_nobody_could_read_them() -> None:
     body = REQUESTS["cli_turn"]
     ask = DIALECT.read(parsed(body), len(body))
     ask.drop_sealed = True
-    first, second = orjson.loads(DIALECT.prepare(body, parsed(body), ask, "m"))["contents"][1]["parts"]
+    first, second = orjson.loads(bytes(DIALECT.prepare(body, parsed(body), ask, "m")))["contents"][1]["parts"]
     assert first["thoughtSignature"] == "skip_thought_signature_validator"
     assert "thoughtSignature" not in second
     ours = body.replace(b"c2ln", b"ZG9udXQuW10=")
     ask = DIALECT.read(parsed(ours), len(ours))
     assert not ask.has_sealed_reasoning
-    assert b"ZG9udXQu" not in DIALECT.prepare(ours, parsed(ours), ask, "m")
+    assert b"ZG9udXQu" not in bytes(DIALECT.prepare(ours, parsed(ours), ask, "m"))
 
 
 def test_the_opening_is_the_same_however_the_words_are_spread() -> None:

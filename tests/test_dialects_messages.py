@@ -36,7 +36,7 @@ def prepared(data: dict[str, Any], **set_on_the_way: Any) -> dict[str, Any]:
     ask = DIALECT.read(data, 10)
     for name, value in set_on_the_way.items():
         setattr(ask, name, value)
-    sent: dict[str, Any] = orjson.loads(DIALECT.prepare(orjson.dumps(data), data, ask, "up"))
+    sent: dict[str, Any] = orjson.loads(bytes(DIALECT.prepare(orjson.dumps(data), data, ask, "up")))
     return sent
 
 

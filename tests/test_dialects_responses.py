@@ -110,8 +110,8 @@ def test_nothing_but_the_name_changes(name: str) -> None:
     body = REQUESTS[name]
     data = orjson.loads(body)
     read = DIALECT.read(data, len(body))
-    assert DIALECT.prepare(body, data, read, data["model"]) == body
-    assert DIALECT.prepare(body, data, read, "up") == body.replace(f'"{data["model"]}"'.encode(), b'"up"', 1)
+    assert bytes(DIALECT.prepare(body, data, read, data["model"])) == body
+    assert bytes(DIALECT.prepare(body, data, read, "up")) == body.replace(f'"{data["model"]}"'.encode(), b'"up"', 1)
 
 
 def test_reasoning_of_others_goes_out_and_foreign_on_demand() -> None:
@@ -119,9 +119,9 @@ def test_reasoning_of_others_goes_out_and_foreign_on_demand() -> None:
     body = orjson.dumps({"model": "m", "input": items})
     data = orjson.loads(body)
     read = DIALECT.read(data, len(body))
-    assert orjson.loads(DIALECT.prepare(body, data, read, "m"))["input"] == [items[0], *items[2:]]
+    assert orjson.loads(bytes(DIALECT.prepare(body, data, read, "m")))["input"] == [items[0], *items[2:]]
     read.drop_sealed = True
-    assert orjson.loads(DIALECT.prepare(body, data, read, "m"))["input"] == items[2:]
+    assert orjson.loads(bytes(DIALECT.prepare(body, data, read, "m")))["input"] == items[2:]
 
 
 def test_a_policys_wishes_where_the_client_has_none() -> None:
@@ -129,9 +129,9 @@ def test_a_policys_wishes_where_the_client_has_none() -> None:
     data = orjson.loads(body)
     read = DIALECT.read(data, len(body))
     read.defaults = {"output_tokens": 50, "temperature": 0.2}
-    assert orjson.loads(DIALECT.prepare(body, data, read, "m")) == {**data, "max_output_tokens": 50, "temperature": 0.2}
+    assert orjson.loads(bytes(DIALECT.prepare(body, data, read, "m"))) == {**data, "max_output_tokens": 50, "temperature": 0.2}
     read.is_for_reasoner = True
-    assert "temperature" not in orjson.loads(DIALECT.prepare(body, data, read, "m"))
+    assert "temperature" not in orjson.loads(bytes(DIALECT.prepare(body, data, read, "m")))
 
 
 # Scanning

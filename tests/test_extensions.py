@@ -406,7 +406,7 @@ def prepared_right(dialect: Dialect, data: dict[str, Any], body: bytes, ask: Ask
     assert ask.answers >= 1
     assert ask.capability_bits & ~sum(Capability) == 0
     for upstream_model in (ask.model, "other/model:tag"):
-        sent = dialect.prepare(body, data, ask, upstream_model)
+        sent = bytes(dialect.prepare(body, data, ask, upstream_model))
         members = json.loads(sent, object_pairs_hook=lambda pairs: pairs)
         assert {value for key, value in members if key.lower() == "model"} == {upstream_model}
         kept = {key: value for key, value in data.items() if key not in ("model", "stream_options")}

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from proxy.huge_pages import HUGE_BYTES, gather_memory, huge_parts
+from proxy.huge_pages import HUGE_BYTES, gather_memory, huge_parts, share_in_use
 
 MAPS = """\
 559cebc3b000-559cecdc8000 rw-p 00000000 00:00 0                          [heap]
@@ -19,7 +19,13 @@ MAPS = """\
 
 
 def test_whole_huge_pages_of_the_heap_and_nothing_else() -> None:
-    assert list(huge_parts(MAPS.splitlines())) == [(0x559CEBE00000, 7 * HUGE_BYTES), (0x7F60BFE00000, 4 * HUGE_BYTES)]
+    expected = [start + at * HUGE_BYTES for start, count in ((0x559CEBE00000, 7), (0x7F60BFE00000, 4)) for at in range(count)]
+    assert list(huge_parts(MAPS.splitlines())) == expected
+
+
+def test_a_part_is_as_full_as_its_pages_say() -> None:
+    assert share_in_use(b"\x01\x00\x01\x01") == 0.75
+    assert share_in_use(b"\x02\x03") == 0.5  # the other bits are reserved
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -13,6 +13,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from providers import splice
+from providers.pieces import COPIED_BYTES, Pieces
 from providers.splice import set_members
 
 KEY = "model"
@@ -27,7 +28,7 @@ def pairs(body: bytes) -> Pairs:
 
 
 def set_model(body: bytes) -> bytes:
-    return set_members(body, orjson.loads(body), {KEY: NEW})
+    return bytes(set_members(body, orjson.loads(body), {KEY: NEW}))
 
 
 TRICKY = st.sampled_from(
@@ -117,13 +118,14 @@ def test_the_models_name_in_front_is_changed_as_any_other(given_: Written) -> No
         '{"model":"m\u00efne"}'.encode(),
         b'{"model":"m\\u00efne"}',
         b'{"model":"a\\"b"}',
-        b'{"model":"mine","a":"' + b"x" * splice.LARGE_BYTES + b'"}',
+        b'{"model":"mine","a":"' + b"x" * COPIED_BYTES + b'"}',
     ],
 )
 def test_a_body_that_begins_with_the_model(body: bytes) -> None:
     parsed = orjson.loads(body)
-    assert splice.set_model(body, parsed, NEW) == set_members(body, parsed, {KEY: NEW})
-    assert all(value == NEW for key, value in pairs(splice.set_model(body, parsed, NEW)) if key == KEY)
+    changed = bytes(splice.set_model(body, parsed, NEW))
+    assert changed == bytes(set_members(body, parsed, {KEY: NEW}))
+    assert all(value == NEW for key, value in pairs(changed) if key == KEY)
 
 
 @settings(max_examples=150, deadline=None)
@@ -165,7 +167,7 @@ def test_a_key_with_escapes_is_the_same_key(given_: Written, spellings: list[tup
 def test_two_members_at_once(given_: Written) -> None:
     parsed = orjson.loads(given_.body)
     options = {"include_usage": True}
-    result = set_members(given_.body, parsed, {KEY: NEW, "stream_options": options})
+    result = bytes(set_members(given_.body, parsed, {KEY: NEW, "stream_options": options}))
     assert orjson.loads(result) == {**parsed, KEY: NEW, "stream_options": options}
     firsts: dict[str, Any] = {}
     for key, value in pairs(result):
@@ -194,7 +196,7 @@ def test_two_members_at_once(given_: Written) -> None:
     ],
 )
 def test_by_example(body: bytes, expected: bytes) -> None:
-    assert set_members(body, orjson.loads(body), {"model": "N"}) == expected
+    assert bytes(set_members(body, orjson.loads(body), {"model": "N"})) == expected
 
 
 def test_what_is_remembered_of_a_tool_hides_no_name() -> None:
@@ -215,7 +217,7 @@ def test_the_memory_of_tools_is_bounded() -> None:
 
 def test_bytes_that_only_look_like_escapes_do_not_cost_the_fidelity() -> None:
     body = b'{ "text" : "caf\\u00e9 mod\\\\u0065l", "model":"a" , "n":1.0}'
-    assert set_members(body, orjson.loads(body), {"model": "N"}) == body.replace(b'"a"', b'"N"')
+    assert bytes(set_members(body, orjson.loads(body), {"model": "N"})) == body.replace(b'"a"', b'"N"')
 
 
 @settings(max_examples=60, deadline=None)
@@ -235,11 +237,11 @@ class TestAnAttackersBody:
 
     def test_very_many_nested_keys(self) -> None:
         body = b'{"a":[' + b",".join([b'{"model":1}'] * self.COUNT) + b'],"model":"x"}'
-        assert set_members(body, orjson.loads(body), {"model": "N"}) == body[:-5] + b':"N"}'
+        assert bytes(set_members(body, orjson.loads(body), {"model": "N"})) == body[:-5] + b':"N"}'
 
     def test_very_many_repetitions(self) -> None:
         body = b"{" + b",".join([b'"model":1'] * self.COUNT) + b"}"
-        result = set_members(body, orjson.loads(body), {"model": "N"})
+        result = bytes(set_members(body, orjson.loads(body), {"model": "N"}))
         assert {value for key, value in pairs(result) if key == "model"} == {"N"}
 
     @pytest.mark.parametrize("value", [b'"' + b"x" * 1_000_000 + b'"', b'"' + b"\\n" * 500_000 + b'"', b'["' + b"x" * 1_000_000 + b'"]'])
@@ -248,8 +250,33 @@ class TestAnAttackersBody:
         parsed = orjson.loads(body)
         tracemalloc.start()
         try:
-            assert set_members(body, parsed, {"model": "N"}) == b'{"model":"N","model":"N"}'
+            assert bytes(set_members(body, parsed, {"model": "N"})) == b'{"model":"N","model":"N"}'
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
         assert peak < 8 * len(body)
+
+
+class TestALargeBody:
+    """Comes back in pieces, which together are what a small one is."""
+
+    FILLER = "x" * COPIED_BYTES
+
+    @given(objects())
+    def test_says_the_same_as_a_small_one(self, given_: Written) -> None:
+        assume(orjson.loads(given_.body))
+        at = given_.body.index(b"{") + 1
+        body = b'%b"filler":"%b",%b' % (given_.body[:at], self.FILLER.encode(), given_.body[at:])
+        assert orjson.loads(set_model(body)) == {**orjson.loads(body), KEY: NEW}
+
+    def test_nothing_of_it_is_copied(self) -> None:
+        body = orjson.dumps({"model": "auto", "text": self.FILLER})
+        changed_ = set_members(body, orjson.loads(body), {"model": "N"})
+        assert isinstance(changed_, Pieces)
+        assert [bytes(part) for part in changed_.parts] == [b'{"model":', b'"N"', body[15:]]
+        assert all(part.obj is body for part in changed_.parts if isinstance(part, memoryview))
+        assert len(changed_) == len(bytes(changed_)) == len(body) - 3
+
+    def test_too_many_pieces_become_one(self) -> None:
+        body = b"{" + b",".join([b'"model":1'] * COPIED_BYTES) + b"}"
+        assert isinstance(set_members(body, orjson.loads(body), {"model": "N"}), bytes)

@@ -67,7 +67,7 @@ def test_d6_the_body_that_goes_upstream_has_it_only_where_nothing_was_to_be_take
     ask = DIALECT.read(data, len(body))
     assert DIALECT.prepare(body, data, ask, "m") is body
     ask.drop_sealed = True
-    assert orjson.loads(DIALECT.prepare(body, data, ask, "m")) == {**data, "messages": [data["messages"][0], assistant({})]}
+    assert orjson.loads(bytes(DIALECT.prepare(body, data, ask, "m"))) == {**data, "messages": [data["messages"][0], assistant({})]}
 
 
 @pytest.mark.parametrize("calls", [[5, SEALED[-1]["tool_calls"][1]], [CALL, "odd", SEALED[-1]["tool_calls"][1]]])

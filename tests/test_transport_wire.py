@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 import uvloop
 
+from providers.pieces import Body, Pieces
 from providers.transport.pool import PoolCounts
 from providers.transport.port import Answer, Deadlines, Origin, TransportError, UpstreamRequest
 from providers.transport.wire import WireTransport
@@ -32,7 +33,7 @@ async def wire() -> AsyncIterator[WireTransport]:
 
 
 def to(
-    upstream: ScriptedUpstream | int, body: bytes = b"{}", *, deadlines: Deadlines | None = None, replayable: bool = True
+    upstream: ScriptedUpstream | int, body: Body = b"{}", *, deadlines: Deadlines | None = None, replayable: bool = True
 ) -> UpstreamRequest:
     port = upstream if isinstance(upstream, int) else upstream.port
     return UpstreamRequest(Origin("http", "127.0.0.1", port), b"POST", b"/v1/x", [(b"a", b"b")], body, deadlines or Deadlines(), replayable)
@@ -74,6 +75,15 @@ async def test_one_exchange_and_the_next_on_the_same_connection(wire: WireTransp
         assert upstream.requests[0].head == (
             b"POST /v1/x HTTP/1.1\r\nhost: 127.0.0.1:%d\r\na: b\r\ncontent-length: 2\r\n\r\n" % upstream.port
         )
+
+
+async def test_a_body_in_pieces_is_one_body(wire: WireTransport) -> None:
+    whole = b"x" * 100_000 + b"changed" + b"y" * 300_000
+    view = memoryview(whole)
+    async with ScriptedUpstream(saying(answer(b"fine"))) as upstream:
+        assert await ask(wire, to(upstream, Pieces((view[:100_000], b"changed", view[100_007:])))) == (200, b"fine", False)
+        assert [request.body for request in upstream.requests] == [whole]
+        assert b"\r\ncontent-length: 400007\r\n" in upstream.requests[0].head
 
 
 async def test_pieces_arrive_as_they_are_sent_and_queued_ones_together(wire: WireTransport) -> None:

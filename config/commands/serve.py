@@ -15,7 +15,6 @@ from types import FrameType
 
 import click
 import structlog
-from rich.console import Console
 
 import providers.kinds
 import routing.factors
@@ -97,8 +96,7 @@ def serve(config_file: Path | None, host: str | None, port: int | None, workers:
     def work(settings: Settings, listener: socket.socket, *, says_so: bool) -> bool:
         """Serve until stopped; whether it got as far as serving."""
         runtime = Runtime(settings, os.environ, write_lines=write_lines, config_path=path, read=read, demo=demo, version=version())
-        console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-        return _serve(runtime, listener, announce=lambda: announce(runtime, path, console) if says_so else None)
+        return _serve(runtime, listener, announce=lambda: announce(runtime, path) if says_so else None)
 
     if count == 1:
         sys.exit(0 if work(_on_port(settings, bound), listeners[0], says_so=True) else 1)
@@ -109,6 +107,7 @@ def serve(config_file: Path | None, host: str | None, port: int | None, workers:
         has_served = work(_on_port(current, bound), listeners[place - 1], says_so=is_first and place == 1)
         return 0 if has_served else NOT_STARTED
 
+    gc.enable()
     sys.exit(Supervisor(in_place, count, patience_s=settings.server.drain_seconds + STOP_MARGIN_S).run())
 
 
@@ -119,10 +118,11 @@ def _serve(runtime: Runtime, listener: socket.socket, announce: Callable[[], Non
         keep_alive_s=round(runtime.settings.server.keep_alive_seconds),
         drain_s=round(runtime.settings.server.drain_seconds),
     )
-    # What was imported and built lives as long as the process: the collector need not look at it again and again.
-    gc.collect()
+    # What was imported and built lives as long as the process: the collector need not look at it again and again, nor a last time now,
+    # which takes 40 ms and finds 200 objects.
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
+    gc.enable()
     gather_memory()
     # uvicorn shuts down in order and then raises the signal again. Handled here it ends in exit code 0 and not in a death by signal,
     # which a service manager would call a failure.

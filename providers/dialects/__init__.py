@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from providers.codecs import Codec
+from providers.pieces import Body
 from routing.classify.excerpt import Excerpt
 from routing.facts import FAILURES, Failure, FailureKind
 from routing.types import Usage
@@ -162,7 +163,7 @@ class Dialect:
     """Paths under which clients reach it, the official one first."""
     read: Callable[[dict[str, Any], int], Ask]
     """(parsed body, its size in bytes) → Ask. Raises BadRequestError."""
-    prepare: Callable[[bytes, dict[str, Any], Ask, str], bytes]
+    prepare: Callable[[bytes, dict[str, Any], Ask, str], Body]
     """(body, parsed body, ask, upstream model) → the body to send upstream."""
     new_scanner: Callable[[Ask], StreamScanner]
     read_answer: Callable[[bytes], AnswerFacts]

@@ -11,6 +11,7 @@ from providers.dialects._agent_hints import HINTS, without_hints
 from providers.dialects._openings import chat_opening
 from providers.dialects._reasoning import HOLDS_NONE, has_sealed, without_sealed
 from providers.dialects.excerpts import chat_excerpt
+from providers.pieces import Body
 from providers.splice import set_members, set_model
 from routing.calibration import tokens_from_bytes
 
@@ -62,7 +63,7 @@ def asks_for_usage(data: dict[str, Any]) -> bool:
     return isinstance(options, dict) and bool(options.get("include_usage"))
 
 
-def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) -> bytes:
+def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) -> Body:
     """The model's name, for a stream the wish for usage, what a policy or config asks for, and agentapi's hints taken out: nothing else
     changes."""
     if not HINTS.isdisjoint(data):

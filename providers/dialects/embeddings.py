@@ -6,6 +6,7 @@ from typing import Any
 
 from providers.dialects import AnswerFacts, Ask, BadRequestError, Dialect, _openai
 from providers.dialects.excerpts import embeddings_excerpt
+from providers.pieces import Body
 from providers.splice import set_model
 from routing.calibration import tokens_from_bytes
 from routing.types import Capability
@@ -24,7 +25,7 @@ def read(data: dict[str, Any], size: int) -> Ask:
     return Ask(model, False, EMBEDDINGS, tokens_from_bytes(size), output_tokens_max=0)
 
 
-def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) -> bytes:
+def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) -> Body:
     if ask.model == upstream_model and not _openai.may_name_another(body):
         return body
     return set_model(body, data, upstream_model)

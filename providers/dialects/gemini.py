@@ -17,6 +17,7 @@ from providers.codecs.gemini.spelling import member, snake
 from providers.dialects import Ask, BadRequestError, Dialect, Opening, StreamScanner, _google, _openai
 from providers.dialects._openings import MESSAGES_LOOKED_AT, telling
 from providers.dialects.excerpts.gemini import gemini_excerpt, parts_of, read_content, tool_names
+from providers.pieces import Body
 from providers.splice import set_members
 from routing.calibration import tokens_from_bytes
 
@@ -144,7 +145,7 @@ def _is_sealed(part: Mapping[str, Any]) -> bool:
     return isinstance(signature, str) and bool(signature) and signature != UNSEALED and not is_ours(signature)
 
 
-def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) -> bytes:
+def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) -> Body:
     """What a policy or config asks for, and no signature that this upstream would refuse: nothing else changes."""
     del upstream_model  # it stands in the path
     changes: dict[str, Any] = {}

@@ -13,6 +13,7 @@ from providers.codecs.messages.seals import MARK
 from providers.dialects import Ask, Dialect, Opening, _anthropic, _openai
 from providers.dialects._openings import MESSAGES_LOOKED_AT, chat_opening, telling
 from providers.dialects.excerpts import chat_excerpt
+from providers.pieces import Body
 from providers.splice import set_members
 from routing.calibration import tokens_from_bytes
 
@@ -100,7 +101,7 @@ def _is_ours(block: dict[str, Any]) -> bool:
     return isinstance(signature, str) and signature.startswith(MARK)
 
 
-def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) -> bytes:
+def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) -> Body:
     """The model's name, what a policy or config asks for, and no thinking that this upstream would refuse: nothing else changes."""
     changes: dict[str, Any] = {}
     if ask.model != upstream_model or _openai.may_name_another(body):

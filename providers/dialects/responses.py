@@ -10,6 +10,7 @@ from providers.codecs.responses.seals import is_ours
 from providers.dialects import Ask, BadRequestError, Dialect, Opening, _openai, _responses
 from providers.dialects._openings import MESSAGES_LOOKED_AT, chat_opening
 from providers.dialects.excerpts.responses import CALL_ARGUMENTS, input_items, responses_excerpt, tool_names
+from providers.pieces import Body
 from providers.splice import set_members
 from routing.calibration import tokens_from_bytes
 
@@ -108,7 +109,7 @@ def _length(value: object) -> int:
     return len(value) if isinstance(value, str) else 0
 
 
-def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) -> bytes:
+def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) -> Body:
     """The model's name, what a policy or config asks for, and no reasoning that this upstream would refuse: nothing else changes."""
     changes: dict[str, Any] = {}
     if ask.model != upstream_model or _openai.may_name_another(body):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -49,12 +50,17 @@ async def discover(
     for host, _ in endpoints:
         if not is_loopback(host):
             raise ValueError(f"{host} is not on this machine; discovery looks at loopback only")
+    # Most ports are closed, often all of them, and a refused connection costs next to nothing.
+    are_open = await asyncio.gather(*(_is_open(host, port, timeout_s) for host, port in endpoints))
+    listening = list(itertools.compress(endpoints, are_open))
+    if not listening:
+        return []
     familiar = {found.base_url: found.backend for found in known}
     # Plain HTTP only: an empty TLS context trusts nobody and spares the 20 ms of loading the usual authorities.
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     async with httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=timeout_s, verify=tls) as client:
         round_ = _Round(client, timeout_s, backends, environ)
-        found = await asyncio.gather(*(_Probe(round_, host, port).run(familiar) for host, port in endpoints))
+        found = await asyncio.gather(*(_Probe(round_, host, port).run(familiar) for host, port in listening))
     return _without_twins([item for item in found if item is not None])
 
 
@@ -95,7 +101,7 @@ class _Round:
 
 
 class _Probe:
-    """One port, asked once."""
+    """One port at which somebody listens, asked once."""
 
     def __init__(self, round_: _Round, host: str, port: int) -> None:
         self._client, self._timeout_s = round_.client, round_.timeout_s
@@ -105,8 +111,6 @@ class _Probe:
         self._gate = asyncio.Semaphore(CONNECTIONS_PER_PORT)
 
     async def run(self, familiar: Mapping[str, str]) -> Found | None:
-        if not await self._is_open():
-            return None
         before = [backend for backend in self._backends if familiar.get(self._origin + backend.base_path) == backend.name]
         found = await self._judge(before) if before else None
         if found is None or found.backend != before[0].name:  # not seen before, or something else moved in
@@ -129,18 +133,6 @@ class _Probe:
             if found is not None and found.is_usable:
                 return found
         return locked
-
-    async def _is_open(self) -> bool:
-        """Does anything listen? Asked first, because most ports are closed and a refused connection costs next to nothing."""
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                _, writer = await asyncio.open_connection(self._host, self._port)
-        except (OSError, TimeoutError):
-            return False
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-        return True
 
     async def _ask(self, paths: Sequence[str], headers: Mapping[str, str]) -> Responses:
         """GET all `paths`; what has not answered when the time is up counts as no answer, and the rest still counts."""
@@ -167,6 +159,19 @@ class _Probe:
                 return Response(answer.status_code, bytes(body))
         except (httpx.HTTPError, httpx.InvalidURL):
             return NO_ANSWER
+
+
+async def _is_open(host: str, port: int, timeout_s: float) -> bool:
+    """Does anything listen?"""
+    try:
+        async with asyncio.timeout(timeout_s):
+            _, writer = await asyncio.open_connection(host, port)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
 
 
 def _is_key(value: str) -> bool:

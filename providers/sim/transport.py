@@ -125,7 +125,7 @@ class SimTransport:
         dialect = next((dialect for suffix, dialect in _DIALECT_BY_PATH if path.endswith(suffix)), None)
         if dialect is None or request.method != b"POST":
             raise RequestError(404, "unknown_url", f"Unknown request URL: {request.method.decode('latin-1')} {path}.")
-        asked = read_request(request.body)
+        asked = read_request(bytes(request.body))
         replica = self._replica(provider_id, asked, dialect)
         headers = [(b"x-request-id", f"sim-{asked.short_id}".encode()), *self._use_quota(replica)]
         limit_s = request.deadlines.first_byte_s

@@ -19,6 +19,7 @@ from typing import cast
 
 import httptools
 
+from providers.pieces import COPIED_BYTES, Body, Pieces
 from providers.transport.outbox import BatchedTransport, outbox_of
 from providers.transport.pool import Pool
 from providers.transport.port import Deadlines, Headers
@@ -31,8 +32,6 @@ HEAD_LIMIT_BYTES = READ_AHEAD_BYTES
 HEADERS_LIMIT = 256
 INTERIM_LIMIT = 32
 """1xx answers before the real one; an upstream that sends more is stuck in a loop."""
-_JOIN_BELOW_BYTES = 64 * 1024
-"""Smaller bodies are copied behind the head and go in one write; larger ones are not worth the copy."""
 
 
 class _RefusedError(Exception):
@@ -133,7 +132,7 @@ class WireConnection(asyncio.Protocol):
 
     # One request.
 
-    def begin(self, head: bytes, body: bytes, deadlines: Deadlines, started_at: float, written_at: float) -> None:
+    def begin(self, head: bytes, body: Body, deadlines: Deadlines, started_at: float, written_at: float) -> None:
         """Write one request. Both times are the loop's: the total deadline counts from `started_at`, when the attempt began; now is
         `written_at`. What only an answer that went wrong leaves behind needs no setting back: its connection is not used again."""
         self._is_busy = self._is_asked = True
@@ -144,7 +143,9 @@ class WireConnection(asyncio.Protocol):
         self._started_at = started_at
         self._written_at = written_at
         self._pool.active.add(self)
-        if len(body) < _JOIN_BELOW_BYTES:
+        if type(body) is Pieces:
+            self._transport.writelines((head, *body.parts))
+        elif len(body) < COPIED_BYTES:
             self._transport.write(head + body)
         else:
             self._transport.writelines((head, body))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
 
+from providers.pieces import Body
 from routing.facts import FailureKind
 
 Headers = list[tuple[bytes, bytes]]
@@ -94,7 +95,7 @@ class UpstreamRequest:
     """Path and query, as it goes on the request line."""
     headers: Headers
     """Without host, content-length, connection and transfer-encoding: the transport writes those."""
-    body: bytes
+    body: Body
     deadlines: Deadlines = field(default_factory=Deadlines)
     replayable: bool = True
     """May this request be sent once more when a pooled connection turns out to have died while idle? Generating again costs

@@ -115,7 +115,7 @@ def _to_httpx(request: UpstreamRequest, proxy: str | None, watch: Watch) -> http
         request.method.decode("ascii"),
         httpx.URL(scheme=origin.scheme, host=origin.host, port=origin.port, raw_path=request.target),
         headers=[(b"host", host_value(origin)), *request.headers],
-        content=request.body or None,
+        content=bytes(request.body) or None,
         extensions=extensions,
     )
 
