@@ -49,7 +49,7 @@ def scan(pieces: Iterable[bytes], *, strip: bool = False, answers: int = 1) -> S
     scanner = new_scanner(strip=strip, answers=answers)
     out = []
     for piece in pieces:
-        out.append(scanner.feed(piece))
+        out.append(piece if scanner.passes(piece) else scanner.feed(piece))
         if scanner.failure is not None:
             break  # as the relay does: nothing behind an error is forwarded
     out.append(scanner.finish())

@@ -45,6 +45,12 @@ class ResponsesScanner(EventScanner):
         """The newest bytes: their last number is the stream's."""
         self._error: Failure | None = None
 
+    def passes(self, data: bytes) -> bool:
+        if super().passes(data):
+            self._seen = data
+            return True
+        return False
+
     def feed(self, data: bytes) -> bytes:
         out = super().feed(data)
         self._seen = out or self._seen

@@ -43,19 +43,21 @@ class EventScanner(ABC):
         """Most servers send one token per event; calibration learns those that do not."""
         return self.content_events
 
+    def passes(self, data: bytes) -> bool:
+        if self.has_content and not self._held and data.endswith(sse.EVENT_ENDS):
+            for mark in self.marks:
+                if data.rfind(mark) >= 0:
+                    return False
+            self.content_events += data.count(self.content_mark)
+            return True
+        return False
+
     def feed(self, data: bytes) -> bytes:
         if self._held:
             data = self._held + data
             self._held = b""
         if not data.endswith(sse.EVENT_ENDS):
             data = self._without_unfinished(data)
-        elif self.has_content:
-            for mark in self.marks:
-                if data.rfind(mark) >= 0:
-                    break
-            else:
-                self.content_events += data.count(self.content_mark)
-                return data
         return self._scan(data) if data else data
 
     def _without_unfinished(self, data: bytes) -> bytes:

@@ -226,22 +226,29 @@ class WireConnection(asyncio.Protocol):
             self._unasked()
             return
         self._heard = True
-        self._unread += len(data)
+        sink = self._sink
+        if sink is None:
+            self._unread += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             self._parser_stopped(error)
-        pieces = self._pieces
-        sink = self._sink
-        if sink is not None and pieces:
-            piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)  # `take`, inlined: who gives to a sink has not paused
-            pieces.clear()
-            self._unread = 0
-            if not sink(piece):
-                self._sink_is_full = True
-            elif self._is_asked:
-                return  # the reader sleeps on: no task is woken for a piece that has gone its way already
-            self._sink = None
+        if sink is not None:
+            pieces = self._pieces
+            if pieces:
+                piece = pieces.pop()
+                if pieces:
+                    pieces.append(piece)
+                    piece = b"".join(pieces)
+                    pieces.clear()
+                self._unread = 0
+                if not sink(piece):
+                    self._sink_is_full = True
+                elif self._is_asked:
+                    return  # the reader sleeps on: no task is woken for a piece that has gone its way already
+                self._sink = None
+            else:
+                self._unread += len(data)
         waiter = self._waiter
         if waiter is not None:  # `_wake`, inlined
             self._waiter = None

@@ -12,39 +12,36 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 
 class Outbox:
     """One per event loop: the transports that have something to say in this turn."""
 
-    __slots__ = ("__weakref__", "_has_waited", "_loop", "speakers")
+    __slots__ = ("__weakref__", "_has_waited", "flush_soon", "speakers")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
         self._has_waited = False
         self.speakers: list[BatchedTransport] = []
-        """Always the same list: transports keep it."""
-
-    def flush_soon(self) -> None:
+        """Those with something waiting. Always the same list: transports keep it."""
         # Behind everything that is ready now: what those callbacks write goes out together with this.
-        self._loop.call_soon(self._flush)
+        self.flush_soon = partial(loop.call_soon, self._flush)
 
     def _flush(self) -> None:
-        if len(self.speakers) > 1 and not self._has_waited:
+        speakers = self.speakers
+        if len(speakers) > 1 and not self._has_waited:
             self._has_waited = True
             self.flush_soon()
             return
         self._has_waited = False
-        speakers = self.speakers.copy()
-        self.speakers.clear()
-        for transport in speakers:  # each one's `flush`, inlined
+        while speakers:
+            transport = speakers.pop()
             waiting, inner = transport._waiting, transport._inner
-            if waiting:
-                if not inner.is_closing():
-                    inner.writelines(waiting)
-                waiting.clear()
+            transport._waiting = []
+            if not inner.is_closing():
+                inner.writelines(waiting)
 
 
 _outboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Outbox] = weakref.WeakKeyDictionary()
@@ -84,13 +81,18 @@ class BatchedTransport(asyncio.Transport):
             self.write(data)
 
     def flush(self) -> None:
-        """Hand over what waits."""
+        """Hand over what waits, before the turn ends."""
+        waiting = self._take_back()
+        if waiting and not self._inner.is_closing():
+            self._inner.writelines(waiting)
+
+    def _take_back(self) -> Sequence[bytes | bytearray | memoryview]:
+        """What waits, which now goes out with nobody else's."""
         waiting = self._waiting
         if waiting:
-            inner = self._inner
-            if not inner.is_closing():
-                inner.writelines(waiting)
-            waiting.clear()
+            self._speakers.remove(self)
+            self._waiting = []
+        return waiting
 
     @property
     def has_unsent(self) -> bool:
@@ -101,7 +103,7 @@ class BatchedTransport(asyncio.Transport):
         self._inner.close()
 
     def abort(self) -> None:
-        self._waiting.clear()
+        self._take_back()
         self._inner.abort()
 
     def is_closing(self) -> bool:
