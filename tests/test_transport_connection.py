@@ -86,7 +86,7 @@ def outcome(loop: asyncio.AbstractEventLoop, pieces: list[bytes], *, fin: bool =
             break
         connection.data_received(piece)
         body += connection.take() or b""
-    reusable = not transport.is_aborted and connection._complete and connection._keep_alive
+    reusable = not transport.is_aborted and connection.is_complete and connection._keep_alive
     if not transport.is_aborted and fin:
         connection.eof_received()
     connection.connection_lost(None if fin else ConnectionResetError())

@@ -266,9 +266,7 @@ class ChoiceScanner:
             plain, position = position, _marked_event(data, position, has_returns)
             self.content_events += data.count(b'"choices"', plain, position)  # a comment is no token
         if position < size:
-            rest = data[position:]
-            # Without returns the events come without their blank lines.
-            events, blank = (sse.events(rest), 0) if has_returns else (rest.split(b"\n\n"), 2)
+            events, blank = _split(data[position:], has_returns)
             for index, event in enumerate(events):
                 if event == _DONE:
                     self.is_finished = True
@@ -298,7 +296,7 @@ class ChoiceScanner:
         told = chunk.get("usage")
         if told is not None:
             self.usage = read_usage(told) or self.usage
-        if "error" in chunk and chunk["error"]:
+        if chunk.get("error"):
             self.failure = failure_in(chunk, sse.payload(event) or event)
             self.is_finished = False  # even behind a finish reason: the stream still needs an end
             return True
@@ -368,6 +366,16 @@ def _marked_event(data: bytes, position: int, has_returns: bool) -> int:
         return position + sse.last_boundary(data[position:mark])
     blank = data.rfind(b"\n\n", position, mark)
     return position if blank < 0 else blank + 2
+
+
+def _split(data: bytes, has_returns: bool) -> tuple[list[bytes], int]:
+    """The events of `data`, and the length of the blank line that each of them lacks here."""
+    if has_returns:
+        return sse.events(data), 0
+    events = data.split(b"\n\n")
+    if not events[-1]:
+        events.pop()
+    return events, 2
 
 
 def _size(events: Sequence[bytes], blank: int) -> int:

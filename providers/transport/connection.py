@@ -43,18 +43,15 @@ class WireConnection(asyncio.Protocol):
     """See the module. Made by `connect.open_connection`, so `connection_made` has run before anybody else sees it."""
 
     __slots__ = (
-        "_complete",
         "_deadlines",
         "_heard",
         "_heard_at",
         "_interims",
         "_is_asked",
-        "_is_busy",
         "_is_paused",
         "_keep_alive",
         "_loop",
         "_parser",
-        "_pieces",
         "_pool",
         "_sink",
         "_sink_is_full",
@@ -67,10 +64,12 @@ class WireConnection(asyncio.Protocol):
         "failure",
         "head_done",
         "headers",
+        "is_complete",
         "is_open",
         "lost",
         "on_body",
         "peer",
+        "pieces",
         "status",
     )
 
@@ -78,9 +77,10 @@ class WireConnection(asyncio.Protocol):
         self.peer = peer
         self._pool = pool
         self._loop = loop
-        self._pieces: list[bytes] = []
-        """Always the same list: the parser puts the body's pieces into it, and none of our own code runs for them."""
-        self.on_body = self._pieces.append
+        self.pieces: list[bytes] = []
+        """What of the body has arrived and was not taken. Always the same list: the parser puts the pieces into it, and none of our own code
+        runs for them."""
+        self.on_body = self.pieces.append
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._sink: Callable[[bytes], bool] | None = None
@@ -88,7 +88,7 @@ class WireConnection(asyncio.Protocol):
         self.failure: tuple[FailureKind, str] | None = None
         self._heard = False
         self._heard_at = 0.0
-        self._complete = self._keep_alive = self._is_asked = self._is_busy = self._is_paused = False
+        self.is_complete = self._keep_alive = self._is_asked = self._is_paused = False
         self.is_open = True
         """Until one side ends it. Not asked of the transport: asyncio's for TLS does not call itself closing after abort() or the peer's
         EOF, and where a transport knows of an end before us, `connection_lost` is on its way."""
@@ -106,10 +106,10 @@ class WireConnection(asyncio.Protocol):
         self.is_open = False  # returning False makes the transport close itself
         if not self._is_busy:
             self._pool.forget(self)
-        elif self._complete:
+        elif self.is_complete:
             self._keep_alive = False
         elif self.failure is None and self.head_done and self._is_close_delimited():
-            self._complete = True
+            self.is_complete = True
             self._is_asked = self._keep_alive = False
             self._wake()
         else:
@@ -136,9 +136,9 @@ class WireConnection(asyncio.Protocol):
     def begin(self, head: bytes, body: bytes, deadlines: Deadlines, started_at: float, written_at: float) -> None:
         """Write one request. Both times are the loop's: the total deadline counts from `started_at`, when the attempt began; now is
         `written_at`. What only an answer that went wrong leaves behind needs no setting back: its connection is not used again."""
-        self._is_busy = self._is_asked = True
+        self._is_asked = True
         self.headers: Headers = []
-        self.head_done = self._complete = False
+        self.head_done = self.is_complete = False
         self._unread = self._interims = 0
         self._deadlines = deadlines
         self._started_at = started_at
@@ -167,11 +167,14 @@ class WireConnection(asyncio.Protocol):
 
     def take(self) -> bytes | None:
         """All body bytes that have arrived, in one piece; `b""` at the end of the body; None: nothing yet, or a failure."""
-        pieces = self._pieces
+        pieces = self.pieces
         if not pieces:
-            return b"" if self._complete else None
-        piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
+            return b"" if self.is_complete else None
+        piece = pieces.pop()
+        if pieces:
+            pieces.append(piece)
+            piece = b"".join(pieces)
+            pieces.clear()
         self._unread = 0
         if self._is_paused:
             self._is_paused = False
@@ -179,36 +182,35 @@ class WireConnection(asyncio.Protocol):
                 self._transport.resume_reading()
         return piece
 
-    @property
-    def is_read_out(self) -> bool:
-        """Has the whole answer arrived, and been taken?"""
-        return self._complete and not self._pieces
-
     def leave(self) -> bool:
         """The request is over, well or not. True: clean, still open; False: closed. The caller settles the slot with the pool."""
-        is_clean = (
-            self._complete
+        self._pool.active.discard(self)
+        if (
+            self.is_complete
             and self._keep_alive
-            and not self._pieces
+            and not self.pieces
             # An answer that overtook its request's body: the rest of the body is still on its way into this connection.
             and not self._transport.has_unsent
             and self.is_open
-        )
-        self._is_busy = self._is_asked = False
-        self._pool.active.discard(self)
-        if not is_clean:
-            self._pieces.clear()
-            self.abort()
-        if self._waiter is not None:
-            self._wake()  # a task still waiting for this answer must not wait for ever
-        return is_clean
+        ):
+            return True
+        self._is_asked = False
+        self.pieces.clear()
+        self.abort()
+        self._wake()  # a task still waiting for this answer must not wait for ever
+        return False
+
+    @property
+    def _is_busy(self) -> bool:
+        """Does somebody own it now?"""
+        return self in self._pool.active
 
     def check(self, now: float) -> None:
         """One look by the sweep: has a deadline passed? `now` is loop time."""
         if self._heard:
             self._heard = False
             self._heard_at = now
-        if self._complete or self.failure is not None:
+        if self.is_complete or self.failure is not None:
             return
         limits = self._deadlines
         if limits.total_s is not None and now - self._started_at >= limits.total_s:
@@ -234,7 +236,7 @@ class WireConnection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._parser_stopped(error)
         if sink is not None:
-            pieces = self._pieces
+            pieces = self.pieces
             if pieces:
                 piece = pieces.pop()
                 if pieces:
@@ -263,7 +265,7 @@ class WireConnection(asyncio.Protocol):
 
         One read is allowed on top, so that the split of the bytes does not decide; `on_headers_complete` counts exactly.
         """
-        if self._pieces:
+        if self.pieces:
             if not self._is_paused and self.is_open and not self._transport.is_closing():
                 self._is_paused = True
                 self._transport.pause_reading()
@@ -284,7 +286,7 @@ class WireConnection(asyncio.Protocol):
         return self.head_done or self._unread > 0
 
     def on_message_begin(self) -> None:
-        if self._complete:
+        if self.is_complete:
             raise _RefusedError("more bytes after the end of the answer")
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -313,7 +315,7 @@ class WireConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self.head_done:  # else it was a 1xx
-            self._complete = True
+            self.is_complete = True
             self._is_asked = False
             self._keep_alive = self._parser.should_keep_alive()
 
@@ -328,7 +330,7 @@ class WireConnection(asyncio.Protocol):
         cause = error.__context__
         if cause is not None and not isinstance(cause, _RefusedError):
             raise cause  # a bug in a callback; the loop reports it and closes the connection
-        if self._complete:  # what came behind a complete answer does not spoil it, only the connection
+        if self.is_complete:  # what came behind a complete answer does not spoil it, only the connection
             self._keep_alive = False
             self.abort()
         else:
@@ -343,7 +345,7 @@ class WireConnection(asyncio.Protocol):
         return f"{self.peer} {what} before the end of the {'body' if self.head_done else 'headers'}"
 
     def _fail(self, kind: FailureKind, words: str) -> None:
-        if self.failure is None and not self._complete:
+        if self.failure is None and not self.is_complete:
             self.failure = (kind, words)
             self._is_asked = False
             self.died_after_s = self._loop.time() - self._written_at
