@@ -13,6 +13,7 @@ from providers import sse
 from providers.codecs.chat import failures, usage
 from providers.dialects import AnswerFacts, Ask, BadRequestError, ErrorReply, _tail
 from providers.splice import has_escaped_names
+from providers.sse import EVENT_ENDS
 from routing.calibration import tokens_from_bytes
 from routing.facts import Failure, FailureKind
 from routing.types import Capability, Usage
@@ -204,13 +205,7 @@ class ChoiceScanner:
         return self.content_events
 
     def passes(self, data: bytes) -> bool:
-        if (
-            self.has_content
-            and not self._held
-            and data.endswith(sse.EVENT_ENDS)
-            and data.rfind(b"[DONE]") < 0
-            and _MARK.search(data) is None
-        ):
+        if self.has_content and not self._held and data.endswith(EVENT_ENDS) and data.rfind(b"[DONE]") < 0 and _MARK.search(data) is None:
             self.content_events += data.count(b'"choices"')
             return True
         return False
@@ -219,7 +214,7 @@ class ChoiceScanner:
         if self._held:
             data = self._held + data
             self._held = b""
-        if not data.endswith(sse.EVENT_ENDS):
+        if not data.endswith(EVENT_ENDS):
             data = self._without_unfinished(data)
         return self._scan(data) if data else data
 

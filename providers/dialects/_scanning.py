@@ -9,6 +9,7 @@ import orjson
 
 from providers import sse
 from providers.dialects import ErrorReply
+from providers.sse import EVENT_ENDS
 from routing.facts import Failure
 from routing.types import Usage
 
@@ -44,7 +45,7 @@ class EventScanner(ABC):
         return self.content_events
 
     def passes(self, data: bytes) -> bool:
-        if self.has_content and not self._held and data.endswith(sse.EVENT_ENDS):
+        if self.has_content and not self._held and data.endswith(EVENT_ENDS):
             for mark in self.marks:
                 if data.rfind(mark) >= 0:
                     return False
@@ -56,7 +57,7 @@ class EventScanner(ABC):
         if self._held:
             data = self._held + data
             self._held = b""
-        if not data.endswith(sse.EVENT_ENDS):
+        if not data.endswith(EVENT_ENDS):
             data = self._without_unfinished(data)
         return self._scan(data) if data else data
 

@@ -154,14 +154,13 @@ class WireTransport:
         while True:
             connection.begin(head, request.body, deadlines, started_at, written_at)
             try:
-                await connection.activity()
-                while not connection.head_done and connection.failure is None:
+                while connection.failure is None:
                     await connection.activity()
+                    if connection.head_done:
+                        return WireAnswer(connection, pool, timings)
             except asyncio.CancelledError:
                 _settle(connection, pool)
                 raise
-            if connection.head_done:
-                return WireAnswer(connection, pool, timings)
             if not (timings.reused and request.replayable and _was_dead(connection)):
                 failure = connection.failure
                 _settle(connection, pool)
