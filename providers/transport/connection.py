@@ -92,8 +92,8 @@ class WireConnection(asyncio.Protocol):
         self._pool = pool
         self._loop = loop
         self.pieces: list[bytes] = []
-        """What of the body has arrived and was not taken. Always the same list: the parser puts the pieces into it, and none of our own code
-        runs for them."""
+        """What of the body has arrived and was not taken. Always the same list: the parser puts the pieces into it, and none of our own
+        code runs for them."""
         self.on_body = self.pieces.append
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
@@ -258,20 +258,18 @@ class WireConnection(asyncio.Protocol):
             self._parser_stopped(error)
         if sink is not None:
             pieces = self.pieces
+            self._unread = 0 if pieces else self._unread + len(data)
             if pieces:
-                piece = pieces.pop()
+                piece = pieces.pop()  # `take`, inlined: who gives to a sink has not paused
                 if pieces:
                     pieces.append(piece)
                     piece = b"".join(pieces)
                     pieces.clear()
-                self._unread = 0
                 if not sink(piece):
                     self._sink_is_full = True
                 elif self._is_asked:
                     return  # the reader sleeps on: no task is woken for a piece that has gone its way already
                 self._sink = None
-            else:
-                self._unread += len(data)
         waiter = self._waiter
         if waiter is not None:  # `_wake`, inlined
             self._waiter = None

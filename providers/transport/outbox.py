@@ -20,7 +20,6 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
-
 QUIET_S = 0.0005
 """So long nobody has spoken: no stream's burst and no busy proxy pauses like that, a stream of tokens does between any two."""
 
