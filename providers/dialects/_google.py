@@ -21,7 +21,7 @@ _USAGE_TAIL = usage_pattern(b"usageMetadata")
 
 
 class GeminiScanner(EventScanner):
-    """A piece of plain content costs four substring searches. Usage stands in every chunk; the last one's counts, and that is parsed."""
+    """A piece of plain content costs two searches. Usage stands in every chunk; the last one's counts, and that is parsed."""
 
     __slots__ = ("_answers", "_ended")
     marks = (b'"finishReason"', b'"error"', b'"blockReason"')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -23,8 +24,15 @@ class EventScanner(ABC):
     """Stands once in every event of content, and in no text: inside JSON strings quotes are escaped."""
 
     marks: ClassVar[tuple[bytes, ...]]
-    """One of them stands in every event that is something else than content. They are looked for in every piece of every stream, and
-    backwards, because CPython searches so twice as fast as forwards."""
+    """One of them stands in every event that is something else than content."""
+
+    _any_mark: ClassVar[re.Pattern[bytes]]
+    """All of them in one search, for a piece of a stream: an event or two. In long runs looking for each is quicker, and backwards, because
+    CPython searches so twice as fast as forwards."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._any_mark = re.compile(b"|".join(map(re.escape, cls.marks)))
 
     def __init__(self) -> None:
         self._held = b""
@@ -45,10 +53,7 @@ class EventScanner(ABC):
         return self.content_events
 
     def passes(self, data: bytes) -> bool:
-        if self.has_content and not self._held and data.endswith(EVENT_ENDS):
-            for mark in self.marks:
-                if data.rfind(mark) >= 0:
-                    return False
+        if self.has_content and not self._held and data.endswith(EVENT_ENDS) and self._any_mark.search(data) is None:
             self.content_events += data.count(self.content_mark)
             return True
         return False
@@ -99,10 +104,10 @@ class EventScanner(ABC):
             return data
         for event in sse.events(data[position:]):
             position += len(event)
-            if self._is_marked(event):
-                self._read(event)
-            else:
+            if self._any_mark.search(event) is None:
                 self.content_events += event.count(self.content_mark)
+            else:
+                self._read(event)
             if self.failure is not None:
                 return self._up_to_failure(data, position)
         return data
@@ -111,9 +116,6 @@ class EventScanner(ABC):
         """Nothing behind an error is forwarded, or what the client sees would depend on how the bytes were cut."""
         self._held = b""
         return data[:end]
-
-    def _is_marked(self, event: bytes) -> bool:
-        return any(event.rfind(mark) >= 0 for mark in self.marks)
 
     def _marked_event(self, data: bytes, position: int) -> int:
         """Where the first event that carries a mark begins, from the one at `position` on; the end of `data` where there is none."""
