@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from itertools import product
+from itertools import accumulate, product
 from typing import Any
 
 import orjson
@@ -262,16 +262,18 @@ class ChoiceScanner:
             self.content_events += data.count(b'"choices"', plain, position)  # a comment is no token
         if position < size:
             events, blank = _split(data[position:], has_returns)
+            edges: list[int] = []
             for index, event in enumerate(events):
                 if event == _DONE:
                     self.is_finished = True
                 elif _MARK.search(event) is None and b"[DONE]" not in event:
                     self.content_events += event.count(b'"choices"')
                 elif not self._read(event):
-                    start = position + _size(events[:index], blank)
-                    hidden.append((start, start + len(event) + blank))
+                    edges = edges or _edges(events, blank, position)
+                    hidden.append((edges[index], edges[index + 1]))
                 elif self.failure is not None:
-                    return self._up_to_failure(data[: position + _size(events[: index + 1], blank)], hidden)
+                    edges = edges or _edges(events, blank, position)
+                    return self._up_to_failure(data[: edges[index + 1]], hidden)
         return _without(data, hidden) if hidden else data
 
     def _up_to_failure(self, data: bytes, hidden: list[tuple[int, int]]) -> bytes:
@@ -373,9 +375,9 @@ def _split(data: bytes, has_returns: bool) -> tuple[list[bytes], int]:
     return events, 2
 
 
-def _size(events: Sequence[bytes], blank: int) -> int:
-    """Of these events, each of which lacks `blank` bytes here."""
-    return sum(map(len, events)) + blank * len(events)
+def _edges(events: Sequence[bytes], blank: int, position: int) -> list[int]:
+    """Where each of these events begins, the first of them at `position`, and the last one ends. Few streams need to know."""
+    return [*accumulate((len(event) + blank for event in events), initial=position)]
 
 
 def _without(data: bytes, hidden: list[tuple[int, int]]) -> bytes:
