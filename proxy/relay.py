@@ -148,16 +148,19 @@ class Relay:
         """One piece, in the moment it arrives. False: kept in `_pending`, because it could not go or because it is the last."""
         scanner = self._scanner
         assert scanner is not None
-        out = scanner.feed(data)
-        if not scanner.is_finished and scanner.failure is None:
-            if not out:
+        if not scanner.passes(data):
+            data = scanner.feed(data)
+            if scanner.is_finished or scanner.failure is not None:
+                self._pending = data
+                return False
+            if not data:
                 return True
-            downstream = self._downstream
-            if downstream.connection.write_piece(out):  # `try_write`, inlined
-                downstream.bytes_out += len(out)
-                self._latest = out
-                return True
-        self._pending = out
+        downstream = self._downstream
+        if downstream.connection.write_piece(data):  # `try_write`, inlined
+            downstream.bytes_out += len(data)
+            self._latest = data
+            return True
+        self._pending = data
         return False
 
     async def _stream_ended(self, answer: Answer, scanner: StreamScanner) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from providers import sse
-from providers.dialects import Ask, ErrorReply, StreamScanner, _openai
+from providers.dialects import Ask, ErrorReply, StreamScanner, _openai, chat
 from providers.dialects.chat import DIALECT
 from routing.facts import Failure, FailureKind
 from routing.types import Usage
@@ -49,7 +49,7 @@ def scan(pieces: Iterable[bytes], *, strip: bool = False, answers: int = 1) -> S
     scanner = new_scanner(strip=strip, answers=answers)
     out = []
     for piece in pieces:
-        out.append(scanner.feed(piece))
+        out.append(piece if scanner.passes(piece) else scanner.feed(piece))
         if scanner.failure is not None:
             break  # as the relay does: nothing behind an error is forwarded
     out.append(scanner.finish())
@@ -181,6 +181,30 @@ def test_nothing_is_changed_for_a_client_that_wants_usage(stream: bytes, at: lis
 def test_the_quick_path_sees_what_reading_every_event_sees(stream: bytes, at: list[int]) -> None:
     """Event by event and in one piece: the second leaves runs of plain content unparsed."""
     assert scan(sse.events(stream), strip=True) == scan([stream], strip=True) == scan(cut(stream, at), strip=True)
+
+
+@settings(max_examples=300, deadline=None)
+@given(any_streams(("\n",)) | any_streams(("\r\n",)), st.booleans())
+def test_what_passes_need_not_be_fed(stream: bytes, strip: bool) -> None:
+    fed, looked_at = new_scanner(strip=strip), new_scanner(strip=strip)
+    for piece in sse.events(stream):
+        passes = looked_at.passes(piece)
+        out = fed.feed(piece)
+        assert (piece if passes else looked_at.feed(piece)) == out
+        assert not passes or (out == piece and fed.failure is None)
+        if fed.failure is not None:
+            break
+        for name in ("usage", "is_finished", "has_content", "content_events"):
+            assert getattr(looked_at, name) == getattr(fed, name)
+
+
+@settings(max_examples=300, deadline=None)
+@given(events_of(("\n",)))
+def test_what_says_something_at_a_glance_says_something(event: bytes) -> None:
+    if chat._SAYS.search(event) is not None:
+        reads_it = _openai.ChoiceScanner(Ask("m", True), chat._is_content)
+        reads_it.feed(event)
+        assert reads_it.has_content or reads_it.failure is not None
 
 
 @settings(max_examples=200, deadline=None)

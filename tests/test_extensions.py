@@ -434,7 +434,9 @@ def test_any_answer_is_read(dialect: Dialect, body: bytes) -> None:
 @given(pieces=st.lists(st.binary(max_size=40) | ANYTHING.map(lambda value: b"data: " + orjson.dumps(value) + b"\n\n"), max_size=6))
 def test_any_stream_is_scanned(dialect: Dialect, pieces: list[bytes]) -> None:
     scanner = dialect.new_scanner(Ask("m", True))
-    out = b"".join([*(scanner.feed(piece) for piece in pieces if scanner.failure is None), scanner.finish()])
+    out = b"".join(
+        [*(piece if scanner.passes(piece) else scanner.feed(piece) for piece in pieces if scanner.failure is None), scanner.finish()]
+    )
     assert scanner.failure is not None or out == b"".join(pieces)
     assert scanner.output_tokens_estimated >= 0
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import httptools
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -86,7 +87,7 @@ def outcome(loop: asyncio.AbstractEventLoop, pieces: list[bytes], *, fin: bool =
             break
         connection.data_received(piece)
         body += connection.take() or b""
-    reusable = not transport.is_aborted and connection._complete and connection._keep_alive
+    reusable = not transport.is_aborted and connection.is_complete and connection._keep_alive
     if not transport.is_aborted and fin:
         connection.eof_received()
     connection.connection_lost(None if fin else ConnectionResetError())
@@ -113,6 +114,8 @@ RECORDED: dict[str, bytes] = {
     "HTTP/1.0 until close": b"HTTP/1.0 200 OK\r\n\r\nold and simple",
     "100 and 103 before the answer": b"HTTP/1.1 100 Continue\r\nx: y\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"
     + answer(b"final"),
+    "line ends before the answer": b"\r\n\r\n" + answer(b"late", headers=b"X-A: b \t\r\n"),
+    "line ends between an interim and the answer": b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n\r\n" + answer(b"late"),
     "204": b"HTTP/1.1 204 No Content\r\nx: y\r\n\r\n",
     "304 with a length": b"HTTP/1.1 304 Not Modified\r\ncontent-length: 10\r\n\r\n",
     "connection: close": answer(b"bye", headers=b"connection: close\r\n"),
@@ -148,6 +151,8 @@ EXPECTED: dict[str, tuple[int, bytes, FailureKind | None, bool]] = {
     "close-delimited": (200, b"data: 1\n\ndata: 2\n\n", None, False),
     "HTTP/1.0 until close": (200, b"old and simple", None, False),
     "100 and 103 before the answer": (200, b"final", None, True),
+    "line ends before the answer": (200, b"late", None, True),
+    "line ends between an interim and the answer": (200, b"late", None, True),
     "204": (204, b"", None, True),
     "304 with a length": (304, b"", None, True),
     "connection: close": (200, b"bye", None, False),
@@ -227,6 +232,33 @@ def test_headers_are_lower_case_in_order_and_without_trailers(loop: asyncio.Abst
     ]
     assert outcome(loop, [RECORDED["chunked with trailers"]]).headers == [(b"transfer-encoding", b"chunked")]
     assert outcome(loop, [RECORDED["100 and 103 before the answer"]]).headers == [(b"content-length", b"5")]
+
+
+FIELD_NAMES = st.from_regex(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,12}", fullmatch=True)
+FIELD_VALUES = st.from_regex(rb"[\t -~\x80-\xff]{0,20}", fullmatch=True)
+
+
+@given(st.lists(st.tuples(FIELD_NAMES, FIELD_VALUES), max_size=8), st.data())
+@settings(max_examples=200, deadline=None)
+def test_headers_are_what_the_parser_says(loop: asyncio.AbstractEventLoop, fields: list[tuple[bytes, bytes]], data: st.DataObject) -> None:
+    """donut splits the head itself, once llhttp has found it well-formed."""
+    whole = b"HTTP/1.1 200 OK\r\n" + b"".join(b"%b:%b\r\n" % field for field in fields) + b"content-length: 1\r\n\r\nx"
+    connection, _ = asked(loop)
+    for piece in data.draw(splits(whole)):
+        connection.data_received(piece)
+    if connection.head_done:
+        said: Headers = []
+        parser = httptools.HttpResponseParser(_Heard(said))
+        parser.feed_data(whole)
+        assert connection.headers == [(name.lower(), value.rstrip()) for name, value in said]
+
+
+class _Heard:
+    def __init__(self, said: Headers) -> None:
+        self._said = said
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._said.append((name, value))
 
 
 def test_a_reset_does_not_end_a_close_delimited_body(loop: asyncio.AbstractEventLoop) -> None:

@@ -143,6 +143,11 @@ class StreamScanner(Protocol):
     @property
     def output_tokens_estimated(self) -> int: ...
 
+    def passes(self, data: bytes) -> bool:
+        """A quick look: True where `data` is nothing but whole events of plain content, which are noted and go out as they are. False says
+        nothing, and leaves `data` to `feed`."""
+        ...
+
     def feed(self, data: bytes) -> bytes:
         """Take in bytes as they came; returns the bytes to forward: every event that is complete now."""
         ...

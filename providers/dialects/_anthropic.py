@@ -20,7 +20,7 @@ _GROWS = frozenset({"text", "thinking"})
 
 
 class MessagesScanner(EventScanner):
-    """A piece of plain content costs four substring searches."""
+    """A piece of plain content costs two searches."""
 
     __slots__ = ()
     marks = (b'"message_delta"', b'"message_stop"', b'"error"')

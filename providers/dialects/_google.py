@@ -21,7 +21,7 @@ _USAGE_TAIL = usage_pattern(b"usageMetadata")
 
 
 class GeminiScanner(EventScanner):
-    """A piece of plain content costs four substring searches. Usage stands in every chunk; the last one's counts, and that is parsed."""
+    """A piece of plain content costs two searches. Usage stands in every chunk; the last one's counts, and that is parsed."""
 
     __slots__ = ("_answers", "_ended")
     marks = (b'"finishReason"', b'"error"', b'"blockReason"')
@@ -67,6 +67,10 @@ class ArrayScanner(GeminiScanner):
     def __init__(self, answers: int = 1) -> None:
         super().__init__(answers)
         self._framer = Framer(is_array=True)
+
+    def passes(self, data: bytes) -> bool:
+        del data
+        return False
 
     def feed(self, data: bytes) -> bytes:
         out = self._framed(super().feed(data))

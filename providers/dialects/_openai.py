@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from itertools import product, repeat
+from collections.abc import Callable, Sequence
+from itertools import accumulate, product, repeat
 from typing import Any
 
 import orjson
@@ -13,6 +13,7 @@ from providers import sse
 from providers.codecs.chat import failures, usage
 from providers.dialects import AnswerFacts, Ask, BadRequestError, ErrorReply, _tail
 from providers.splice import has_escaped_names
+from providers.sse import EVENT_ENDS
 from routing.calibration import tokens_from_bytes
 from routing.facts import Failure, FailureKind
 from routing.types import Capability, Usage
@@ -36,7 +37,7 @@ as long.
 Inside JSON strings the quotes are escaped, so prose never matches. `"finish_reason":null` and `"usage":null` stand in every chunk of some
 servers and mean nothing.
 """
-# Its parts, for `_is_plain`.
+# Its parts, for `_marked_event`.
 _USAGE = re.compile(rb'"usage"\s*:\s*\{')
 _FINISHED, _FINISHED_SPACED = b'"finish_reason":"', b'"finish_reason": "'
 
@@ -181,7 +182,10 @@ def usage_in_tail(tail: bytes) -> Usage | None:
 
 class ChoiceScanner:
     """Scans a stream of `choices` chunks. After the first content it parses only chunks that carry a mark: a chunk of plain content costs
-    two searches, and twenty in one piece cost the same two."""
+    two searches, and twenty in one piece cost the same two.
+
+    `says` finds content in a chunk as most servers write it, and so spares them the reading of the first; `is_content` judges any choice.
+    """
 
     # How each begins: defaults of the class, which no scanner has to set.
     _held = b""
@@ -194,24 +198,28 @@ class ChoiceScanner:
     content_events = 0
     aside: dict[str, Any] | None = None
 
-    def __init__(self, ask: Ask, is_content: Callable[[dict[str, Any]], bool]) -> None:
+    def __init__(self, ask: Ask, is_content: Callable[[dict[str, Any]], bool], says: re.Pattern[bytes] | None = None) -> None:
         self._ask = ask
         self._is_content = is_content
+        self._says = says
 
     @property
     def output_tokens_estimated(self) -> int:
         """Most servers send one token per event; calibration learns those that do not."""
         return self.content_events
 
+    def passes(self, data: bytes) -> bool:
+        if self.has_content and not self._held and data.endswith(EVENT_ENDS) and data.rfind(b"[DONE]") < 0 and _MARK.search(data) is None:
+            self.content_events += data.count(b'"choices"')
+            return True
+        return False
+
     def feed(self, data: bytes) -> bytes:
         if self._held:
             data = self._held + data
             self._held = b""
-        if not data.endswith(sse.EVENT_ENDS):
+        if not data.endswith(EVENT_ENDS):
             data = self._without_unfinished(data)
-        elif self.has_content and data.rfind(b"[DONE]") < 0 and _MARK.search(data) is None:
-            self.content_events += data.count(b'"choices"')
-            return data
         return self._scan(data) if data else data
 
     def _without_unfinished(self, data: bytes) -> bytes:
@@ -245,6 +253,9 @@ class ChoiceScanner:
             end = 0 if has_returns else data.find(b"\n\n", position) + 2
             if end < 2:
                 end = sse.event_end(data, position)
+            if self._says is not None and self._says.search(data, position, end) is not None:
+                self.has_content = True
+                break  # it may be the first of the run
             if not self._read(data[position:end]):
                 hidden.append((position, end))
             position = end
@@ -255,17 +266,18 @@ class ChoiceScanner:
             self.content_events += data.count(b'"choices"', plain, position)  # a comment is no token
         if position < size:
             events, blank = _split(data[position:], has_returns)
-            for event in events:
-                end = position + len(event) + blank
+            edges: list[int] = []
+            for index, event in enumerate(events):
                 if event == _DONE:
                     self.is_finished = True
                 elif _MARK.search(event) is None and b"[DONE]" not in event:
                     self.content_events += event.count(b'"choices"')
                 elif not self._read(event):
-                    hidden.append((position, end))
+                    edges = edges or _edges(events, blank, position)
+                    hidden.append((edges[index], edges[index + 1]))
                 elif self.failure is not None:
-                    return self._up_to_failure(data[:end], hidden)
-                position = end
+                    edges = edges or _edges(events, blank, position)
+                    return self._up_to_failure(data[: edges[index + 1]], hidden)
         return _without(data, hidden) if hidden else data
 
     def _up_to_failure(self, data: bytes, hidden: list[tuple[int, int]]) -> bytes:
@@ -321,12 +333,14 @@ class ChoiceScanner:
             self.has_content = True
             self.content_events += 1
         if choice.get("finish_reason"):
-            # By index: some servers repeat the reason, and one answer that ended twice is not two.
-            index = choice.get("index")
-            self._ended |= {index if isinstance(index, int) else 0}
             self.has_content = True
-            if len(self._ended) >= self._ask.answers:
+            if self._ask.answers == 1 or self._have_all_ended(choice.get("index")):
                 self.is_finished = True
+
+    def _have_all_ended(self, index: object) -> bool:
+        """Now that the one at `index` has. By index: some servers repeat the reason, and one answer that ended twice is not two."""
+        self._ended |= {index if isinstance(index, int) else 0}
+        return len(self._ended) >= self._ask.answers
 
 
 def _marked_event(data: bytes, position: int, has_returns: bool) -> int:
@@ -336,7 +350,13 @@ def _marked_event(data: bytes, position: int, has_returns: bool) -> int:
     mark = data.rfind(_FINISHED, position)
     if mark < 0:
         mark = size
-    if not _is_plain(data, position, mark):
+    if not (  # as `_MARK`, in half its time where much is to be looked through
+        data.rfind(b'"error"', position, mark) < 0
+        and data.rfind(_FINISHED, position, mark) < 0
+        and data.rfind(_FINISHED_SPACED, position, mark) < 0
+        and data.rfind(b"[DONE]", position, mark) < 0
+        and (data.rfind(b'"usage"', position, mark) < 0 or _USAGE.search(data, position, mark) is None)
+    ):
         found = _MARK.search(data, position)
         mark = size if found is None else found.start()
         done = data.find(b"[DONE]", position, mark)
@@ -349,17 +369,6 @@ def _marked_event(data: bytes, position: int, has_returns: bool) -> int:
     return position if blank < 0 else blank + 2
 
 
-def _is_plain(data: bytes, start: int, end: int) -> bool:
-    """Does nothing there carry a mark? As `_MARK`, in half its time where much is to be looked through."""
-    return (
-        data.rfind(b'"error"', start, end) < 0
-        and data.rfind(_FINISHED, start, end) < 0
-        and data.rfind(_FINISHED_SPACED, start, end) < 0
-        and data.rfind(b"[DONE]", start, end) < 0
-        and (data.rfind(b'"usage"', start, end) < 0 or _USAGE.search(data, start, end) is None)
-    )
-
-
 def _split(data: bytes, has_returns: bool) -> tuple[list[bytes], int]:
     """The events of `data`, and the length of the blank line that each of them lacks here."""
     if has_returns:
@@ -368,6 +377,11 @@ def _split(data: bytes, has_returns: bool) -> tuple[list[bytes], int]:
     if not events[-1]:
         events.pop()
     return events, 2
+
+
+def _edges(events: Sequence[bytes], blank: int, position: int) -> list[int]:
+    """Where each of these events begins, the first of them at `position`, and the last one ends. Few streams need to know."""
+    return [*accumulate((len(event) + blank for event in events), initial=position)]
 
 
 def _without(data: bytes, hidden: list[tuple[int, int]]) -> bytes:

@@ -28,7 +28,7 @@ NOBODY = "resp_donut"
 
 
 class ResponsesScanner(EventScanner):
-    """A piece of plain content costs three substring searches: the terminal events are the only ones with a member `response` behind the
+    """A piece of plain content costs two searches: the terminal events are the only ones with a member `response` behind the
     first content, and `"response"` with its quotes stands in a text only where it is all of it.
 
     OpenAI sends `response.failed` behind an `error` event, and Codex looks at the second only: so the first alone ends nothing.
@@ -44,6 +44,12 @@ class ResponsesScanner(EventScanner):
         self._seen = b""
         """The newest bytes: their last number is the stream's."""
         self._error: Failure | None = None
+
+    def passes(self, data: bytes) -> bool:
+        if super().passes(data):
+            self._seen = data
+            return True
+        return False
 
     def feed(self, data: bytes) -> bytes:
         out = super().feed(data)

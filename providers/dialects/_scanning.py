@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -9,6 +10,7 @@ import orjson
 
 from providers import sse
 from providers.dialects import ErrorReply
+from providers.sse import EVENT_ENDS
 from routing.facts import Failure
 from routing.types import Usage
 
@@ -22,8 +24,15 @@ class EventScanner(ABC):
     """Stands once in every event of content, and in no text: inside JSON strings quotes are escaped."""
 
     marks: ClassVar[tuple[bytes, ...]]
-    """One of them stands in every event that is something else than content. They are looked for in every piece of every stream, and
-    backwards, because CPython searches so twice as fast as forwards."""
+    """One of them stands in every event that is something else than content."""
+
+    _any_mark: ClassVar[re.Pattern[bytes]]
+    """All of them in one search, for a piece of a stream: an event or two. In long runs looking for each is quicker, and backwards, because
+    CPython searches so twice as fast as forwards."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls._any_mark = re.compile(b"|".join(map(re.escape, cls.marks)))
 
     def __init__(self) -> None:
         self._held = b""
@@ -43,19 +52,18 @@ class EventScanner(ABC):
         """Most servers send one token per event; calibration learns those that do not."""
         return self.content_events
 
+    def passes(self, data: bytes) -> bool:
+        if self.has_content and not self._held and data.endswith(EVENT_ENDS) and self._any_mark.search(data) is None:
+            self.content_events += data.count(self.content_mark)
+            return True
+        return False
+
     def feed(self, data: bytes) -> bytes:
         if self._held:
             data = self._held + data
             self._held = b""
-        if not data.endswith(sse.EVENT_ENDS):
+        if not data.endswith(EVENT_ENDS):
             data = self._without_unfinished(data)
-        elif self.has_content:
-            for mark in self.marks:
-                if data.rfind(mark) >= 0:
-                    break
-            else:
-                self.content_events += data.count(self.content_mark)
-                return data
         return self._scan(data) if data else data
 
     def _without_unfinished(self, data: bytes) -> bytes:
@@ -96,10 +104,10 @@ class EventScanner(ABC):
             return data
         for event in sse.events(data[position:]):
             position += len(event)
-            if self._is_marked(event):
-                self._read(event)
-            else:
+            if self._any_mark.search(event) is None:
                 self.content_events += event.count(self.content_mark)
+            else:
+                self._read(event)
             if self.failure is not None:
                 return self._up_to_failure(data, position)
         return data
@@ -108,9 +116,6 @@ class EventScanner(ABC):
         """Nothing behind an error is forwarded, or what the client sees would depend on how the bytes were cut."""
         self._held = b""
         return data[:end]
-
-    def _is_marked(self, event: bytes) -> bool:
-        return any(event.rfind(mark) >= 0 for mark in self.marks)
 
     def _marked_event(self, data: bytes, position: int) -> int:
         """Where the first event that carries a mark begins, from the one at `position` on; the end of `data` where there is none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any
 
@@ -92,6 +93,12 @@ def _is_content(choice: dict[str, Any]) -> bool:
     return False
 
 
+_SAYS = re.compile(
+    rb'"choices": ?\[\{(?:"finish_reason": ?null, ?)?(?:"index": ?\d+, ?)?'
+    rb'"delta": ?\{(?:"role": ?"assistant", ?)?"(?:content|reasoning(?:_content)?)": ?"[^"]'
+)
+"""A chunk that says something, as nearly every server writes it. Stands in no text: inside JSON strings quotes are escaped."""
+
 _ROLE = frozenset({"role"})
 _PLAIN = frozenset({"role", "content"})
 
@@ -119,7 +126,7 @@ DIALECT = Dialect(
     paths=("/v1/chat/completions", "/chat/completions"),
     read=read,
     prepare=prepare,
-    new_scanner=lambda ask: _openai.ChoiceScanner(ask, _is_content),
+    new_scanner=lambda ask: _openai.ChoiceScanner(ask, _is_content, _SAYS),
     read_answer=partial(_openai.read_answer, text_of=_text_size),
     read_large_answer=_openai.read_large_answer,
     error_body=_openai.error_body,

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import lru_cache
 from typing import cast
 
 import httptools
@@ -32,28 +33,38 @@ HEAD_LIMIT_BYTES = READ_AHEAD_BYTES
 HEADERS_LIMIT = 256
 INTERIM_LIMIT = 32
 """1xx answers before the real one; an upstream that sends more is stuck in a loop."""
+FIELDS_KEPT = 512
+"""Lines of heads. A vendor sends twenty, most of them the same each time: found again they cost no bytecode, where a call of the parser's
+for each header took 26."""
 
 
 class _RefusedError(Exception):
     """Raised inside a parser callback to stop the parser: the answer breaks one of our own limits."""
 
 
+@lru_cache(maxsize=FIELDS_KEPT)
+def _field(line: bytes) -> tuple[bytes, bytes]:
+    name, _, value = line.partition(b":")
+    name, value = name.lower(), value.strip()
+    if name == b"transfer-encoding" and value.lower() != b"chunked":
+        raise _RefusedError("a transfer-encoding that was not asked for")
+    return name, value
+
+
 class WireConnection(asyncio.Protocol):
     """See the module. Made by `connect.open_connection`, so `connection_made` has run before anybody else sees it."""
 
     __slots__ = (
-        "_complete",
         "_deadlines",
+        "_head",
         "_heard",
         "_heard_at",
         "_interims",
         "_is_asked",
-        "_is_busy",
         "_is_paused",
         "_keep_alive",
         "_loop",
         "_parser",
-        "_pieces",
         "_pool",
         "_sink",
         "_sink_is_full",
@@ -66,10 +77,12 @@ class WireConnection(asyncio.Protocol):
         "failure",
         "head_done",
         "headers",
+        "is_complete",
         "is_open",
         "lost",
         "on_body",
         "peer",
+        "pieces",
         "status",
     )
 
@@ -77,17 +90,23 @@ class WireConnection(asyncio.Protocol):
         self.peer = peer
         self._pool = pool
         self._loop = loop
-        self._pieces: list[bytes] = []
-        """Always the same list: the parser puts the body's pieces into it, and none of our own code runs for them."""
-        self.on_body = self._pieces.append
+        self.pieces: list[bytes] = []
+        """What of the body has arrived and was not taken. Always the same list: the parser puts the pieces into it, and none of our own
+        code runs for them."""
+        self.on_body = self.pieces.append
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._sink: Callable[[bytes], bool] | None = None
         self._sink_is_full = False
         self.failure: tuple[FailureKind, str] | None = None
+        self.status = 0
+        self.headers: Headers = []
+        """Of the answer, in lower case."""
+        self._head = b""
+        """What has come of it while it is not whole."""
         self._heard = False
         self._heard_at = 0.0
-        self._complete = self._keep_alive = self._is_asked = self._is_busy = self._is_paused = False
+        self.is_complete = self._keep_alive = self._is_asked = self._is_paused = False
         self.is_open = True
         """Until one side ends it. Not asked of the transport: asyncio's for TLS does not call itself closing after abort() or the peer's
         EOF, and where a transport knows of an end before us, `connection_lost` is on its way."""
@@ -105,10 +124,10 @@ class WireConnection(asyncio.Protocol):
         self.is_open = False  # returning False makes the transport close itself
         if not self._is_busy:
             self._pool.forget(self)
-        elif self._complete:
+        elif self.is_complete:
             self._keep_alive = False
         elif self.failure is None and self.head_done and self._is_close_delimited():
-            self._complete = True
+            self.is_complete = True
             self._is_asked = self._keep_alive = False
             self._wake()
         else:
@@ -135,9 +154,9 @@ class WireConnection(asyncio.Protocol):
     def begin(self, head: bytes, body: Body, deadlines: Deadlines, started_at: float, written_at: float) -> None:
         """Write one request. Both times are the loop's: the total deadline counts from `started_at`, when the attempt began; now is
         `written_at`. What only an answer that went wrong leaves behind needs no setting back: its connection is not used again."""
-        self._is_busy = self._is_asked = True
-        self.headers: Headers = []
-        self.head_done = self._complete = False
+        self._is_asked = True
+        self._head = b""
+        self.head_done = self.is_complete = False
         self._unread = self._interims = 0
         self._deadlines = deadlines
         self._started_at = started_at
@@ -168,11 +187,14 @@ class WireConnection(asyncio.Protocol):
 
     def take(self) -> bytes | None:
         """All body bytes that have arrived, in one piece; `b""` at the end of the body; None: nothing yet, or a failure."""
-        pieces = self._pieces
+        pieces = self.pieces
         if not pieces:
-            return b"" if self._complete else None
-        piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
+            return b"" if self.is_complete else None
+        piece = pieces.pop()
+        if pieces:
+            pieces.append(piece)
+            piece = b"".join(pieces)
+            pieces.clear()
         self._unread = 0
         if self._is_paused:
             self._is_paused = False
@@ -180,36 +202,35 @@ class WireConnection(asyncio.Protocol):
                 self._transport.resume_reading()
         return piece
 
-    @property
-    def is_read_out(self) -> bool:
-        """Has the whole answer arrived, and been taken?"""
-        return self._complete and not self._pieces
-
     def leave(self) -> bool:
         """The request is over, well or not. True: clean, still open; False: closed. The caller settles the slot with the pool."""
-        is_clean = (
-            self._complete
+        self._pool.active.discard(self)
+        if (
+            self.is_complete
             and self._keep_alive
-            and not self._pieces
+            and not self.pieces
             # An answer that overtook its request's body: the rest of the body is still on its way into this connection.
             and not self._transport.has_unsent
             and self.is_open
-        )
-        self._is_busy = self._is_asked = False
-        self._pool.active.discard(self)
-        if not is_clean:
-            self._pieces.clear()
-            self.abort()
-        if self._waiter is not None:
-            self._wake()  # a task still waiting for this answer must not wait for ever
-        return is_clean
+        ):
+            return True
+        self._is_asked = False
+        self.pieces.clear()
+        self.abort()
+        self._wake()  # a task still waiting for this answer must not wait for ever
+        return False
+
+    @property
+    def _is_busy(self) -> bool:
+        """Does somebody own it now?"""
+        return self in self._pool.active
 
     def check(self, now: float) -> None:
         """One look by the sweep: has a deadline passed? `now` is loop time."""
         if self._heard:
             self._heard = False
             self._heard_at = now
-        if self._complete or self.failure is not None:
+        if self.is_complete or self.failure is not None:
             return
         limits = self._deadlines
         if limits.total_s is not None and now - self._started_at >= limits.total_s:
@@ -227,22 +248,29 @@ class WireConnection(asyncio.Protocol):
             self._unasked()
             return
         self._heard = True
-        self._unread += len(data)
+        sink = self._sink
+        if sink is None:
+            self._unread += len(data)
+            if not self.head_done:
+                self._head += data
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             self._parser_stopped(error)
-        pieces = self._pieces
-        sink = self._sink
-        if sink is not None and pieces:
-            piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)  # `take`, inlined: who gives to a sink has not paused
-            pieces.clear()
-            self._unread = 0
-            if not sink(piece):
-                self._sink_is_full = True
-            elif self._is_asked:
-                return  # the reader sleeps on: no task is woken for a piece that has gone its way already
-            self._sink = None
+        if sink is not None:
+            pieces = self.pieces
+            self._unread = 0 if pieces else self._unread + len(data)
+            if pieces:
+                piece = pieces.pop()  # `take`, inlined: who gives to a sink has not paused
+                if pieces:
+                    pieces.append(piece)
+                    piece = b"".join(pieces)
+                    pieces.clear()
+                if not sink(piece):
+                    self._sink_is_full = True
+                elif self._is_asked:
+                    return  # the reader sleeps on: no task is woken for a piece that has gone its way already
+                self._sink = None
         waiter = self._waiter
         if waiter is not None:  # `_wake`, inlined
             self._waiter = None
@@ -257,7 +285,7 @@ class WireConnection(asyncio.Protocol):
 
         One read is allowed on top, so that the split of the bytes does not decide; `on_headers_complete` counts exactly.
         """
-        if self._pieces:
+        if self.pieces:
             if not self._is_paused and self.is_open and not self._transport.is_closing():
                 self._is_paused = True
                 self._transport.pause_reading()
@@ -278,36 +306,33 @@ class WireConnection(asyncio.Protocol):
         return self.head_done or self._unread > 0
 
     def on_message_begin(self) -> None:
-        if self._complete:
+        if self.is_complete:
             raise _RefusedError("more bytes after the end of the answer")
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self.head_done:
-            return  # a trailer: nothing in donut reads them, and merging them into the head is how smuggling works
-        name = name.lower()
-        if name == b"transfer-encoding" and value.strip().lower() != b"chunked":
-            raise _RefusedError("a transfer-encoding that was not asked for")
-        self.headers.append((name, value.rstrip()))
-
     def on_headers_complete(self) -> None:
+        """llhttp has found the head well-formed, so it splits as simply as this; its trailers are not in it: nothing in donut reads them,
+        and merging them into the head is how smuggling works."""
         self.status = status = self._parser.get_status_code()
-        headers = self.headers
-        if len(headers) > HEADERS_LIMIT:
-            raise _RefusedError(f"more than {HEADERS_LIMIT} headers")
-        # The sum is only worth counting when that many bytes have come at all.
-        if self._unread > HEAD_LIMIT_BYTES and sum(len(name) + len(value) + 4 for name, value in headers) > HEAD_LIMIT_BYTES:
+        raw = self._head.lstrip(b"\r\n")
+        end = raw.find(b"\r\n\r\n")
+        if end + 4 > HEAD_LIMIT_BYTES:
             raise _RefusedError(f"more than {HEAD_LIMIT_BYTES} bytes of headers")
+        _, *lines = raw[:end].split(b"\r\n")
+        if len(lines) > HEADERS_LIMIT:
+            raise _RefusedError(f"more than {HEADERS_LIMIT} headers")
+        self.headers = [*map(_field, lines)]
         if status >= 200:
             self.head_done = True
+            self._head = b""
             return
         self._interims += 1
         if status < 100 or status == 101 or self._interims > INTERIM_LIMIT or not self._is_close_delimited():
             raise _RefusedError(f"unexpected status {status}")
-        self.headers = []
+        self._head = raw[end + 4 :]
 
     def on_message_complete(self) -> None:
         if self.head_done:  # else it was a 1xx
-            self._complete = True
+            self.is_complete = True
             self._is_asked = False
             self._keep_alive = self._parser.should_keep_alive()
 
@@ -322,7 +347,7 @@ class WireConnection(asyncio.Protocol):
         cause = error.__context__
         if cause is not None and not isinstance(cause, _RefusedError):
             raise cause  # a bug in a callback; the loop reports it and closes the connection
-        if self._complete:  # what came behind a complete answer does not spoil it, only the connection
+        if self.is_complete:  # what came behind a complete answer does not spoil it, only the connection
             self._keep_alive = False
             self.abort()
         else:
@@ -337,7 +362,7 @@ class WireConnection(asyncio.Protocol):
         return f"{self.peer} {what} before the end of the {'body' if self.head_done else 'headers'}"
 
     def _fail(self, kind: FailureKind, words: str) -> None:
-        if self.failure is None and not self._complete:
+        if self.failure is None and not self.is_complete:
             self.failure = (kind, words)
             self._is_asked = False
             self.died_after_s = self._loop.time() - self._written_at

@@ -90,7 +90,8 @@ class WireAnswer:
         raise self._closed_too_early()
 
     def has_ended(self) -> bool:
-        return self._connection is not None and self._connection.is_read_out
+        connection = self._connection
+        return connection is not None and connection.is_complete and not connection.pieces
 
     def _closed_too_early(self) -> TransportError:
         return TransportError(FailureKind.CUT, f"{self._pool.origin}: the answer was closed before it was read to its end", self.timings)
@@ -153,13 +154,13 @@ class WireTransport:
         while True:
             connection.begin(head, request.body, deadlines, started_at, written_at)
             try:
-                while not connection.head_done and connection.failure is None:
+                while connection.failure is None:
                     await connection.activity()
+                    if connection.head_done:
+                        return WireAnswer(connection, pool, timings)
             except asyncio.CancelledError:
                 _settle(connection, pool)
                 raise
-            if connection.head_done:
-                return WireAnswer(connection, pool, timings)
             if not (timings.reused and request.replayable and _was_dead(connection)):
                 failure = connection.failure
                 _settle(connection, pool)
