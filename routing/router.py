@@ -9,24 +9,21 @@ exchange the illness of the least bad one. Then a refusal that says how long to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 
 from routing.candidates import Candidates, Question, occasions_of
 from routing.choice import best
-from routing.factors import Factor
+from routing.criteria import AS_SHIPPED, Criteria, Tuning
 from routing.facts import Fact
 from routing.failover import is_charged
 from routing.fleet import Errand, Fleet, ReplicaState, errand_to
-from routing.gates import Gate
-from routing.headroom.limits import NO_LIMITS, Limits
 from routing.judging import ALL_PASS, Judges, Verdict, judge, without
 from routing.last_resort import least_bad, lifted, shortest_queue
 from routing.learning import learn
 from routing.plans import Plan, PlanBook, Post
 from routing.refusing import is_final, refusal
-from routing.retry import BudgetSpent, RetryLimits
+from routing.retry import BudgetSpent
 from routing.scoring import Scoring
-from routing.selectors import Selector
 from routing.stages import NAMED, Stage
 from routing.types import (
     Catalog,
@@ -35,7 +32,6 @@ from routing.types import (
     Dispatch,
     Evidence,
     ModelReplica,
-    ModelTier,
     Ranked,
     Refusal,
     Reject,
@@ -57,32 +53,14 @@ new = tuple.__new__
 class Router:
     """`decide` and `observe` are the only two that change belief about the fleet."""
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        gates: Sequence[Gate],
-        factors: Sequence[Factor],
-        weights: Mapping[str, float] | None = None,
-        fleet: Fleet | None = None,
-        *,
-        selectors: Sequence[Selector] = (),
-        profile: str = "balanced",
-        retry: RetryLimits | None = None,
-        quality_floors: Mapping[ModelTier, float] | None = None,
-        limits: Limits = NO_LIMITS,
-    ) -> None:
-        """`weights` overrides the factors' own by name. `fleet` carries belief over when config or discovery changes the catalog.
-
-        `profile` is one of `routing.selectors.PROFILES`; `quality_floors` overrides those of the gate, tier by tier. `limits` takes the
-        place of those that the fleet had; what was counted stays.
-        """
+    def __init__(self, catalog: Catalog, criteria: Criteria, tuning: Tuning = AS_SHIPPED, fleet: Fleet | None = None) -> None:
+        """`fleet` carries belief over when config or discovery changes the catalog."""
         self.catalog = catalog
         self.fleet = fleet or Fleet()
-        self.fleet.serve(catalog.replicas.values(), limits)
-        self._judges = Judges(gates)
-        self._scoring = Scoring(factors, weights, selectors, profile)
-        self._retry = retry or RetryLimits()
-        self._floors = quality_floors
+        self.fleet.serve(catalog.replicas.values(), tuning.limits)
+        self._judges = Judges(criteria.gates)
+        self._scoring = Scoring(criteria.factors, tuning.weights, criteria.selectors, tuning.profile)
+        self._tuning = tuning
         self._plans = PlanBook(catalog, self.fleet, self._judges, self._scoring)
 
     def decide(self, demand: Demand, now_s: float, tried: frozenset[str] = frozenset(), *, panicked: bool = False) -> Decision:
@@ -118,7 +96,7 @@ class Router:
         plan = self._plans.plan(demand)
         bound = fleet.affinity.replica_of(demand.affinity_keys, now_s) if demand.affinity_keys else None
         spent = self._budget_spent(tried, now_s) if tried else None
-        question = new(Question, (demand, now_s, tried, None, fleet.unwell, bound, self._floors, spent, fleet.headroom))
+        question = new(Question, (demand, now_s, tried, None, fleet.unwell, bound, self._tuning.quality_floors, spent, fleet.headroom))
         earlier: list[Reject] = []
         doubted: list[Reject] = []
         for number, stage in enumerate(plan.stages):
@@ -142,7 +120,7 @@ class Router:
 
     def _budget_spent(self, tried: Set[str], now_s: float) -> BudgetSpent | None:
         retries = self.fleet.retries
-        if retries.allows(self._retry, now_s):
+        if retries.allows(self._tuning.retry, now_s):
             return None
         words = f"{retries.retries} of the last {retries.firsts + retries.retries} attempts were retries"
         return BudgetSpent(self._providers_of(tried), words, retries.opens_at_s(now_s))

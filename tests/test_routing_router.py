@@ -41,7 +41,7 @@ from routing.types import (
     Usage,
     UseCase,
 )
-from tests.playbook import FACTORS, GATES, catalog_of, demand_for, for_model, replica, router_for, share_left
+from tests.playbook import FACTORS, catalog_of, demand_for, for_model, replica, router_for, share_left
 
 DIALECTS = ("chat", "completions", "embeddings")
 EMBEDS = int(Capability.EMBEDDINGS)
@@ -483,7 +483,7 @@ class TestWeights:
     def test_config_overrides_a_factors_own(self) -> None:
         catalog = catalog_of(replica("a"), replica("b", is_local=True))
         plain = router_for(catalog)
-        weighted = Router(catalog, GATES, FACTORS, {"local": 0.0})
+        weighted = router_for(catalog, weights={"local": 0.0})
         for router, expected in ((plain, "b"), (weighted, "a")):
             decision = router.decide(demand_for(), 0.0)
             assert isinstance(decision, Dispatch)
