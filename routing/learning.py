@@ -83,9 +83,9 @@ def _finished(fleet: Fleet, reservation: int, usage: Usage, output_tokens_counte
         fleet.note_fading(held.replica_id)
     elif held.is_local:
         fleet.judge_health(held.replica_id, state)  # its queue is shorter
-    demand = held.demand
-    if usage.reported:
-        fleet.headroom.sizing.learn(held.logical_model_id, demand, usage, output_tokens_counted)
+    demand, sizing = held.demand, fleet.headroom.sizing
+    if now_s >= sizing.rests_until_s and usage.reported:
+        sizing.learn(held.logical_model_id, demand, usage, output_tokens_counted, now_s)
     if demand.affinity_keys:
         # Only now: a conversation that was bound to a replica which then failed it would be sent there again (Bifrost 7177).
         fleet.affinity.bind(demand.affinity_keys, held.replica_id, demand.client, now_s)
