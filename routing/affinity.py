@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 TTL_S = 3600.0
 """The longest that a prompt cache lives: Anthropic keeps one for 5 minutes or for an hour, OpenAI for 5 to 60 minutes. Beyond it a
@@ -25,7 +25,8 @@ CLIENT_BINDINGS_MOST = 5_000
 """A quarter of all. Where no keys are configured everybody is one client."""
 
 
-class Binding(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Binding:
     key: str
     replica_id: str
     client: str | None

@@ -16,7 +16,7 @@ from routing.choice import best
 from routing.criteria import AS_SHIPPED, Criteria, Tuning
 from routing.facts import Fact
 from routing.failover import is_charged
-from routing.fleet import Errand, Fleet, ReplicaState, errand_to
+from routing.fleet import PLAIN, Errand, Fleet, ReplicaState, errand_to
 from routing.judging import ALL_PASS, Judges, Verdict, judge, without
 from routing.last_resort import least_bad, lifted, shortest_queue
 from routing.learning import learn
@@ -77,8 +77,9 @@ class Router:
             fleet.retries.count_first(now_s)
         elif is_charged(replica, state, self._providers_of(tried), now_s):
             fleet.retries.count_retry(now_s)
-        errand = Errand.PANIC if evidence.panic else errand_to(state.health)
-        return new(Dispatch, (replica, fleet.reserve(replica, demand, now_s, errand), evidence))
+        # Whom to ask is ill is among the unwell: most of the time there are none.
+        errand = PLAIN if not fleet.unwell else Errand.PANIC if evidence.panic else errand_to(state.health)
+        return new(Dispatch, (replica, fleet.reserve(replica, state, demand, now_s, errand), evidence))
 
     def preview(self, demand: Demand, now_s: float, tried: frozenset[str] = frozenset(), *, panicked: bool = False) -> Decision:
         """What `decide` would say, with nothing reserved: reservation 0 must not be settled."""

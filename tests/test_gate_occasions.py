@@ -22,7 +22,7 @@ def quiet() -> tuple[Candidates, Question]:
     fleet = Fleet()
     well = [replica("a/m", context_window=4000, price=Price(50.0, 50.0)), replica("b/m", is_local=True)]
     ill = replica("c/m")
-    failed = fleet.reserve(ill, demand_for(), 0.0)
+    failed = fleet.reserve(ill, fleet.state("c/m"), demand_for(), 0.0)
     learn(fleet, AttemptFailed(failed, Failure(FailureKind.UNAUTHORIZED, "no")), 0.0)
     assert fleet.unwell == {"c/m"}
     candidates = Candidates.of(well, [fleet.state(each.id) for each in well])
