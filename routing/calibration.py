@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-BYTES_PER_TOKEN = 4.0
+BYTES_PER_TOKEN = 4
 SMOOTHING = 0.2
 """Weight of the newest answer: five answers outweigh the starting guess."""
 
@@ -18,7 +18,7 @@ RATIO_MIN, RATIO_MAX = 0.1, 10.0
 
 def tokens_from_bytes(size: int) -> int:
     """Bytes of request text → tokens, before calibration; at least 1 for anything."""
-    return max(1, round(size / BYTES_PER_TOKEN))
+    return (size + BYTES_PER_TOKEN // 2) // BYTES_PER_TOKEN if size > BYTES_PER_TOKEN else 1
 
 
 @dataclass(slots=True)

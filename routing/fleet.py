@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,10 @@ TURN_SMOOTHING = 0.2
 QUEUE_MOST_S = 60.0
 """The longest queue that anybody is sent into while somebody else can answer. Chosen, not measured: to leave costs a dearer model and often
 the prompt cache, and a minute of waiting costs more than either."""
+
+TIMING_REST_S = 0.005
+"""Between two first tokens of one replica that are timed: all of them while they are few. Five outweigh all before them, so a share of what
+thousands say in a second is the same news."""
 
 WARM_S = 300.0
 """Ollama unloads a model, and Anthropic drops a prompt cache, five minutes after the last use unless told otherwise."""
@@ -96,6 +101,8 @@ class ReplicaState:
     begun: int = 0
     """Of the attempts in flight, those whose first token has come."""
     timing: Timing = UNMEASURED
+    timing_rests_until_s: float = -math.inf
+    """No first token that comes before is timed."""
     error_rate: float = 0.0
     answered_s: float | None = None
     is_warm: bool = False

@@ -16,7 +16,7 @@ from routing.facts import (
     LimitsReported,
     SharedUsed,
 )
-from routing.fleet import PLAIN, Fleet
+from routing.fleet import PLAIN, TIMING_REST_S, Fleet
 from routing.health import Health, began, failed, reset, succeeded, told
 
 KEY_REFUSED = 401
@@ -49,6 +49,10 @@ def learn(fleet: Fleet, fact: Fact, now_s: float) -> None:
 
 def _began(fleet: Fleet, reservation: int, ttft_s: float, now_s: float) -> None:
     replica, state, demand, _, errand = fleet.began(reservation, now_s)
+    if now_s < state.timing_rests_until_s and errand is PLAIN and not replica.is_local:
+        state.answered_s = now_s  # what else there is to say of it was said some milliseconds ago
+        return
+    state.timing_rests_until_s = now_s + TIMING_REST_S
     state.timing = state.timing.after_first_token(demand.input_tokens_estimated, ttft_s)
     state.answered(now_s)
     if errand is not PLAIN:

@@ -95,9 +95,19 @@ class Router:
         if now_s >= fleet.next_tick_s:
             fleet.advance(now_s)
         plan = self._plans.plan(demand)
-        bound = fleet.affinity.replica_of(demand.affinity_keys, now_s) if demand.affinity_keys else None
+        keys = demand.affinity_keys
+        bound = fleet.affinity.replica_of(keys, now_s) if keys else None
         spent = self._budget_spent(tried, now_s) if tried else None
         question = new(Question, (demand, now_s, tried, None, fleet.unwell, bound, self._tuning.quality_floors, spent, fleet.headroom))
+        post = plan.front
+        if post is not None:
+            occasions = occasions_of(post.passed, question)
+            if not self._judges.due(occasions):  # the usual request: nobody has anything to say against anybody
+                return self._best_of(post.stage, (post.passed, post.board.ranked(now_s), post.rejects, NOBODY_OUT), question, occasions)
+        return self._search(plan, question, panicked)
+
+    def _search(self, plan: Plan, question: Question, panicked: bool) -> Choice | Refusal:
+        """One stage after the other, until somebody passes all gates."""
         earlier: list[Reject] = []
         doubted: list[Reject] = []
         for number, stage in enumerate(plan.stages):
@@ -111,7 +121,7 @@ class Router:
             if len(stopped) < len(candidates.replicas):
                 rejects = [*earlier, *post.rejects, *stopped] if earlier or stopped else post.rejects
                 out = frozenset(candidates.positions[reject.replica_id] for reject in stopped) if stopped else NOBODY_OUT
-                found = (candidates, post.board.ranked(now_s), rejects, out)
+                found = (candidates, post.board.ranked(question.now_s), rejects, out)
                 return self._best_of(stage, found, question, occasions)
             earlier += [*post.rejects, *stopped]
             doubted += doubts

@@ -186,40 +186,44 @@ class Classification(NamedTuple):
 
 
 class Demand(NamedTuple):
-    """What one request needs, without its text."""
+    """What one request needs, without its text.
+
+    The order of the fields: first what plans are made by (`candidates.STANDING`), then what else a client says in one request after
+    the other, last what is of this request alone.
+    """
 
     dialect: str
     target: Target
     requested_model: str
-    stream: bool = False
     capability_bits: int = 0
-    input_tokens_estimated: int = 0
-    output_tokens_estimated: int = 0
-    harness: str = "unknown"
     use_case: UseCase = UseCase.CHAT
     objective: Objective = Objective.AUTO
+    classification: Classification | None = None
+    """None where nothing was left open: a model was named."""
     local_preference: LocalPreference = LocalPreference.PREFERRED
     excluded_providers: frozenset[str] = frozenset()
+    made_by: str | None = None
+    """The provider whose encrypted reasoning or stored response this request carries: no other can read it."""
+    translatable_to: frozenset[str] = frozenset()
+    """Other dialects into which the request may be translated for a replica that does not speak its own."""
+    models_allowed: tuple[str, ...] = ()
+    """Patterns of logical models and replicas that the client's key is for; empty = all."""
+    output_tokens_estimated: int = 0
+    stream: bool = False
+    harness: str = "unknown"
     client: str | None = None
     """The name of the client's key."""
     policy: str | None = None
     """The name of the policy that applies, if any."""
-    classification: Classification | None = None
-    """None where nothing was left open: a model was named."""
-    affinity_keys: tuple[str, ...] = ()
-    """Under which the conversation is remembered, most specific first; opaque digests."""
-    made_by: str | None = None
-    """The provider whose encrypted reasoning or stored response this request carries: no other can read it."""
     max_cost_usd: float | None = None
     """Ceiling for this request, estimated before it is sent."""
     notes: tuple[str, ...] = ()
     """What was done on the way to this demand that a reader of the decision should know."""
-    translatable_to: frozenset[str] = frozenset()
-    """Other dialects into which the request may be translated for a replica that does not speak its own."""
     output_tokens_max: int | None = None
     """What the request itself allows; None where it sets no limit."""
-    models_allowed: tuple[str, ...] = ()
-    """Patterns of logical models and replicas that the client's key is for; empty = all."""
+    input_tokens_estimated: int = 0
+    affinity_keys: tuple[str, ...] = ()
+    """Under which the conversation is remembered, most specific first; opaque digests."""
 
     @property
     def tokens_estimated(self) -> int:

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from routing import explain
+from routing.candidates import STANDING, kind_of
 from routing.facts import FAILURES, AttemptFailed, AttemptFinished, Fact, Failure, FailureKind, FirstToken, LimitsReported
-from routing.fleet import QUEUE_MOST_S
+from routing.fleet import QUEUE_MOST_S, TIMING_REST_S
 from routing.gates.quality_floor import FLOORS
 from routing.headroom.reports import UNSPOKEN_S
 from routing.health import Health
@@ -507,3 +508,22 @@ def test_very_many_kinds_of_demand_are_not_remembered_for_ever() -> None:
 def test_auto_is_no_target_for_a_router() -> None:
     with pytest.raises(ValueError, match="auto must have become a tier"):
         router_for(catalog_of(replica("a"))).decide(demand_for(Target(TargetKind.AUTO, "auto")), 0.0)
+
+
+@given(demand=DEMANDS, other=DEMANDS, tokens=st.integers(0, 10**6))
+def test_demands_that_are_alike_in_their_standing_part_are_of_one_kind(demand: Demand, other: Demand, tokens: int) -> None:
+    alike = Demand._make((*demand[:STANDING], *other[STANDING:]))._replace(input_tokens_estimated=tokens)
+    demand = demand._replace(input_tokens_estimated=tokens)
+    assert kind_of(alike) == kind_of(demand)
+
+
+@pytest.mark.parametrize(("gap_s", "is_local", "learned"), [(0.0, False, 1.0), (TIMING_REST_S, False, 1.2), (0.0, True, 1.2)])
+def test_first_tokens_are_timed_one_by_one_while_they_are_few(gap_s: float, is_local: bool, learned: float) -> None:
+    router = router_for(catalog_of(replica("a", is_local=is_local)))
+    for number, ttft_s in enumerate((1.0, 2.0)):
+        decision = router.decide(demand_for(), 10.0)
+        assert isinstance(decision, Dispatch)
+        router.observe(FirstToken(decision.reservation, ttft_s), 10.0 + number * gap_s)
+    state = router.fleet.state("a")
+    assert state.timing.ttft_s_ewma == pytest.approx(learned)
+    assert (state.begun, state.waiting, state.answered_s) == (2, 0, 10.0 + gap_s)
