@@ -137,6 +137,12 @@ def occasions_of(candidates: Candidates, question: Question) -> int:
     return found
 
 
+def lasting_occasions(candidates: Candidates, demand: Demand) -> int:
+    """Those that every demand of this one's kind may have, whatever the moment: LONG, where the longest of the kind is."""
+    longest = (1 << demand.input_tokens_estimated.bit_length()) + (1 << demand.output_tokens_estimated.bit_length())
+    return ALWAYS | Occasion.LONG if longest > ALMOST * candidates.smallest_window else ALWAYS
+
+
 class Task(NamedTuple):
     """What a ranking knows of the demands it is for: as coarse as it may be, so that many demands share one."""
 

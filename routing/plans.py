@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from routing.board import Board, SoleBoard, board_of
-from routing.candidates import STANDING, Candidates, DemandKind, Question, Task, kind_of, task_of
+from routing.candidates import STANDING, Candidates, DemandKind, Question, Task, kind_of, lasting_occasions, task_of
 from routing.fleet import Fleet
 from routing.judging import Judges, judge, without
 from routing.scoring import Scoring
@@ -31,6 +31,8 @@ class Post:
     rejects: Sequence[Reject]
     doubted: Sequence[Reject]
     board: Board | SoleBoard
+    occasions: int
+    """`candidates.lasting_occasions` of those who passed."""
 
 
 class Plan:
@@ -99,7 +101,8 @@ class PlanBook:
         everyone = Candidates.of(stage.replicas, [self._fleet.state(each.id) for each in stage.replicas], self._catalog.models)
         verdict = judge(everyone, question._replace(stage=stage.target), self._judges.standing)
         passed = without(everyone, verdict.rejects)
-        return Post(stage, everyone, passed, verdict.rejects, verdict.doubted, self.board(passed, task))
+        occasions = lasting_occasions(passed, question.demand)
+        return Post(stage, everyone, passed, verdict.rejects, verdict.doubted, self.board(passed, task), occasions)
 
     def board(self, candidates: Candidates, task: Task) -> Board | SoleBoard:
         return board_of(candidates, task, self._scoring, self._fleet)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
-from routing.candidates import Candidates, Question, occasions_of
+from routing.candidates import BOUND, Candidates, Question, occasions_of
 from routing.choice import best
 from routing.criteria import AS_SHIPPED, Criteria, Tuning
 from routing.facts import Fact
@@ -101,7 +101,10 @@ class Router:
         question = new(Question, (demand, now_s, tried, None, fleet.unwell, bound, self._tuning.quality_floors, spent, fleet.headroom))
         post = plan.front
         if post is not None:
-            occasions = occasions_of(post.passed, question)
+            if tried or fleet.unwell or fleet.headroom.is_watching or demand.max_cost_usd is not None:
+                occasions = occasions_of(post.passed, question)
+            else:
+                occasions = post.occasions if bound is None else post.occasions | BOUND
             if not self._judges.due(occasions):  # the usual request: nobody has anything to say against anybody
                 return self._best_of(post.stage, (post.passed, post.board.ranked(now_s), post.rejects, NOBODY_OUT), question, occasions)
         return self._search(plan, question, panicked)
