@@ -57,10 +57,8 @@ class Affinity:
         return None
 
     def bind(self, keys: tuple[str, ...], replica_id: str, client: str | None, now_s: float) -> None:
-        """Bind the first of `keys`, the most specific. The others are for looking up alone: two conversations that began alike and went
-        different ways share them, and neither may pull the other along."""
-        if not keys:
-            return
+        """Bind the first of `keys` (there is one), the most specific. The others are for looking up alone: two conversations that began
+        alike and went different ways share them, and neither may pull the other along."""
         known = self._bindings.get(keys[0])
         if known is None or known.replica_id != replica_id or now_s - known.bound_at_s >= REBOUND_S or known.client != client:
             self._put(Binding(keys[0], replica_id, client, now_s))

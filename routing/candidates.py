@@ -170,9 +170,10 @@ def _middle(bits: int) -> int:
 
 def objective_for(demand: Demand) -> Objective:
     """What the candidates are ranked by: what the demand says, else what its task suggests, else the balance."""
-    if demand.objective is not Objective.AUTO:
-        return demand.objective
-    return demand.classification.objective if demand.classification is not None else Objective.BALANCED
+    objective, classification = demand.objective, demand.classification
+    if objective is not AUTO:
+        return objective
+    return classification.objective if classification is not None else BALANCED
 
 
 DemandKind = tuple[object, ...]
@@ -185,9 +186,7 @@ it is finer than the kind, and quick to compare, for what a client says in one r
 def kind_of(demand: Demand) -> DemandKind:
     """All that a ranking and standing gates may look at: demands of one kind get the same verdict and see the same ranking until
     somebody's state changes. Of enums it has the values: to hash a member is a call of Python."""
-    target, classification, objective = demand.target, demand.classification, demand.objective
-    if objective is AUTO:
-        objective = classification.objective if classification is not None else BALANCED
+    target = demand.target
     return (
         # Not the target's words: they may differ from request to request.
         target.kind._value_,
@@ -199,7 +198,7 @@ def kind_of(demand: Demand) -> DemandKind:
         demand.made_by,
         demand.translatable_to,
         demand.models_allowed,
-        objective._value_,
+        objective_for(demand)._value_,
         demand.use_case._value_,
         demand.input_tokens_estimated.bit_length(),
         demand.output_tokens_estimated.bit_length(),

@@ -29,7 +29,7 @@ def learn(fleet: Fleet, fact: Fact, now_s: float) -> None:
         case AttemptFinished():
             _finished(fleet, fact, now_s)
         case FirstToken():
-            _began(fleet, *fact, now_s)
+            _began(fleet, fact, now_s)
         case AttemptFailed(reservation, failure, usage):
             fleet.count(reservation, usage, failure.kind, now_s)
             _failed(fleet, reservation, failure, now_s)
@@ -47,8 +47,9 @@ def learn(fleet: Fleet, fact: Fact, now_s: float) -> None:
             assert_never(fact)
 
 
-def _began(fleet: Fleet, reservation: int, ttft_s: float, now_s: float) -> None:
-    replica, state, demand, _, errand = fleet.began(reservation, now_s)
+def _began(fleet: Fleet, fact: FirstToken, now_s: float) -> None:
+    number, ttft_s = fact
+    replica, state, demand, _, errand = fleet.began(number, now_s)
     if now_s < state.timing_rests_until_s and errand is PLAIN and not replica.is_local:
         state.answered_s = now_s  # what else there is to say of it was said some milliseconds ago
         return
