@@ -21,12 +21,10 @@ from proxy.headers import header_text
 from proxy.memory import Memory
 from proxy.serving import Limits, Serving, Upstream
 from routing.classify.profile import Profile
-from routing.factors import Factor
+from routing.criteria import Criteria, Tuning
 from routing.fleet import Fleet
-from routing.gates import Gate
 from routing.retry import RetryLimits
 from routing.router import Router
-from routing.selectors import Selector
 from routing.turns import DefaultsTo
 from routing.types import Catalog, LogicalModel, ModelReplica
 
@@ -38,9 +36,7 @@ NO_DEADLINE_S = 86400.0
 class Parts:
     """What stays the same over every reload."""
 
-    gates: tuple[Gate, ...]
-    factors: tuple[Factor, ...]
-    selectors: tuple[Selector, ...]
+    criteria: Criteria
     aliases: Mapping[str, str]
     named_only: Set[str]
     """Logical models whose tier the catalog only guesses: served when named, never chosen for a tier."""
@@ -84,19 +80,15 @@ def assemble(
         named_only=named_only,
         policies=book.policies,
     )
+    tuning = Tuning(
+        weights=routing.weights,
+        profile=routing.profile,
+        retry=RetryLimits(routing.retry.budget.share, routing.retry.budget.min_per_second),
+        quality_floors=routing.quality_floor,
+        limits=limits,
+    )
     return Serving(
-        router=Router(
-            catalog,
-            parts.gates,
-            parts.factors,
-            routing.weights,
-            fleet,
-            selectors=parts.selectors,
-            profile=routing.profile,
-            retry=RetryLimits(routing.retry.budget.share, routing.retry.budget.min_per_second),
-            quality_floors=routing.quality_floor,
-            limits=limits,
-        ),
+        router=Router(catalog, parts.criteria, tuning, fleet),
         upstreams=upstreams,
         keys=clients.ring,
         limits=_limits(settings),

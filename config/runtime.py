@@ -18,9 +18,6 @@ import structlog
 import providers.dialects
 import providers.kinds
 import proxy.pages
-import routing.factors
-import routing.gates
-import routing.selectors
 from config import adapting, listing, sources
 from config.adapting import Host, Workers
 from config.adapting._crew import Crew
@@ -28,6 +25,7 @@ from config.adapting._learning import Learning, library_names
 from config.assemble import Parts, assemble
 from config.catalog import load_catalog
 from config.clients import clients_of
+from config.criteria import discover_criteria
 from config.discovery import discover
 from config.environment import EnvironmentProvider, providers_from_environment
 from config.headroom import webhooks_of
@@ -68,10 +66,7 @@ from proxy.serving import Serving
 from proxy.shared.port import shared_over
 from proxy.site import Pages, Site
 from routing.affinity import Affinity
-from routing.factors import Factor
 from routing.fleet import Fleet
-from routing.gates import Gate
-from routing.selectors import Selector
 
 log = structlog.get_logger("donut.runtime")
 
@@ -128,9 +123,7 @@ class Runtime:
         self.transports = Transports()
         self._dialects = {dialect.name: dialect for dialect in discover(providers.dialects, "DIALECT", Dialect).values()}
         self._parts = Parts(
-            gates=tuple(discover(routing.gates, "GATE", Gate).values()),
-            factors=tuple(discover(routing.factors, "FACTOR", Factor).values()),
-            selectors=tuple(discover(routing.selectors, "SELECTOR", Selector).values()),
+            criteria=discover_criteria(),
             aliases=self._catalog.aliases,
             named_only=self._catalog.models.keys() - self._catalog.curated,
             transports=self.transports,
@@ -177,7 +170,7 @@ class Runtime:
             is_ready=self._not_ready,
             error_body=error_body,
             put_policy=self._put_policy,
-            selectors={selector.name: selector for selector in self._parts.selectors},
+            selectors={selector.name: selector for selector in self._parts.criteria.selectors},
             profile=lambda: self.settings.routing.profile,
             version=self._version,
             adapters=self._crew.status,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 TTL_S = 3600.0
 """The longest that a prompt cache lives: Anthropic keeps one for 5 minutes or for an hour, OpenAI for 5 to 60 minutes. Beyond it a
@@ -25,7 +25,8 @@ CLIENT_BINDINGS_MOST = 5_000
 """A quarter of all. Where no keys are configured everybody is one client."""
 
 
-class Binding(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Binding:
     key: str
     replica_id: str
     client: str | None
@@ -56,10 +57,8 @@ class Affinity:
         return None
 
     def bind(self, keys: tuple[str, ...], replica_id: str, client: str | None, now_s: float) -> None:
-        """Bind the first of `keys`, the most specific. The others are for looking up alone: two conversations that began alike and went
-        different ways share them, and neither may pull the other along."""
-        if not keys:
-            return
+        """Bind the first of `keys` (there is one), the most specific. The others are for looking up alone: two conversations that began
+        alike and went different ways share them, and neither may pull the other along."""
         known = self._bindings.get(keys[0])
         if known is None or known.replica_id != replica_id or now_s - known.bound_at_s >= REBOUND_S or known.client != client:
             self._put(Binding(keys[0], replica_id, client, now_s))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-BYTES_PER_TOKEN = 4.0
+BYTES_PER_TOKEN = 4
+_HALF = BYTES_PER_TOKEN // 2
 SMOOTHING = 0.2
 """Weight of the newest answer: five answers outweigh the starting guess."""
 
@@ -17,8 +18,8 @@ RATIO_MIN, RATIO_MAX = 0.1, 10.0
 
 
 def tokens_from_bytes(size: int) -> int:
-    """Bytes of request text → tokens, before calibration; at least 1 for anything."""
-    return max(1, round(size / BYTES_PER_TOKEN))
+    """Bytes of request text (none or more) → tokens, before calibration; at least 1 for anything."""
+    return (size + _HALF) // BYTES_PER_TOKEN or 1
 
 
 @dataclass(slots=True)

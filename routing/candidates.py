@@ -110,8 +110,9 @@ class Occasion:
     """The conversation was answered before."""
 
 
+ALWAYS, BOUND = Occasion.ALWAYS, Occasion.BOUND
 AUTO, BALANCED = Objective.AUTO, Objective.BALANCED
-"""To look a member up in its enum takes 33 ns longer than a name of the module (CPython 3.11), in what every request runs."""
+"""To look a name up in its class takes longer than a name of the module (in an enum 33 ns, CPython 3.11), in what every request runs."""
 
 ALMOST = 0.9
 """Of a window; from the design (issue 3, item 3)."""
@@ -120,7 +121,7 @@ ALMOST = 0.9
 def occasions_of(candidates: Candidates, question: Question) -> int:
     """The bits of all occasions that there are."""
     demand, book, unwell = question.demand, question.book, question.unwell
-    found = Occasion.ALWAYS
+    found = ALWAYS
     if question.tried:
         found |= Occasion.RETRY
     if unwell is None or (unwell and not candidates.positions.keys().isdisjoint(unwell)):
@@ -132,8 +133,14 @@ def occasions_of(candidates: Candidates, question: Question) -> int:
     if demand.max_cost_usd is not None:
         found |= Occasion.COST
     if question.bound_replica_id is not None:
-        found |= Occasion.BOUND
+        found |= BOUND
     return found
+
+
+def lasting_occasions(candidates: Candidates, demand: Demand) -> int:
+    """Those that every demand of this one's kind may have, whatever the moment: LONG, where the longest of the kind is."""
+    longest = (1 << demand.input_tokens_estimated.bit_length()) + (1 << demand.output_tokens_estimated.bit_length())
+    return ALWAYS | Occasion.LONG if longest > ALMOST * candidates.smallest_window else ALWAYS
 
 
 class Task(NamedTuple):
@@ -163,33 +170,36 @@ def _middle(bits: int) -> int:
 
 def objective_for(demand: Demand) -> Objective:
     """What the candidates are ranked by: what the demand says, else what its task suggests, else the balance."""
-    if demand.objective is not Objective.AUTO:
-        return demand.objective
-    return demand.classification.objective if demand.classification is not None else Objective.BALANCED
+    objective, classification = demand.objective, demand.classification
+    if objective is not AUTO:
+        return objective
+    return classification.objective if classification is not None else BALANCED
 
 
 DemandKind = tuple[object, ...]
 
+STANDING = Demand._fields.index("stream")
+"""So many of a demand's fields are its standing part. Demands that are alike in it, and whose prompts have one bit length, are of one kind:
+it is finer than the kind, and quick to compare, for what a client says in one request after the other are the same objects."""
+
 
 def kind_of(demand: Demand) -> DemandKind:
     """All that a ranking and standing gates may look at: demands of one kind get the same verdict and see the same ranking until
-    somebody's state changes."""
-    target, classification, objective = demand.target, demand.classification, demand.objective
-    if objective is AUTO:
-        objective = classification.objective if classification is not None else BALANCED
+    somebody's state changes. Of enums it has the values: to hash a member is a call of Python."""
+    target = demand.target
     return (
         # Not the target's words: they may differ from request to request.
-        target.kind,
+        target.kind._value_,
         target.id,
         demand.dialect,
         demand.capability_bits,
-        demand.local_preference,
+        demand.local_preference._value_,
         demand.excluded_providers,
         demand.made_by,
         demand.translatable_to,
         demand.models_allowed,
-        objective,
-        demand.use_case,
+        objective_for(demand)._value_,
+        demand.use_case._value_,
         demand.input_tokens_estimated.bit_length(),
         demand.output_tokens_estimated.bit_length(),
     )

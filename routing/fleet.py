@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import enum
+import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
@@ -36,6 +38,10 @@ TURN_SMOOTHING = 0.2
 QUEUE_MOST_S = 60.0
 """The longest queue that anybody is sent into while somebody else can answer. Chosen, not measured: to leave costs a dearer model and often
 the prompt cache, and a minute of waiting costs more than either."""
+
+TIMING_REST_S = 0.005
+"""Between two first tokens of one replica that are timed: all of them while they are few. Five outweigh all before them, so a share of what
+thousands say in a second is the same news."""
 
 WARM_S = 300.0
 """Ollama unloads a model, and Anthropic drops a prompt cache, five minutes after the last use unless told otherwise."""
@@ -92,12 +98,16 @@ class ReplicaState:
 
     health: HealthState = field(default_factory=HealthState)
     in_flight: int = 0
-    waiting: int = 0
-    tokens_reserved: int = 0
+    begun: int = 0
+    """Of the attempts in flight, those whose first token has come."""
     timing: Timing = UNMEASURED
+    timing_rests_until_s: float = -math.inf
+    """No first token that comes before is timed."""
     error_rate: float = 0.0
     answered_s: float | None = None
     is_warm: bool = False
+    is_at_its_best: bool = False
+    """Is one more good answer no news? Said by `Fleet.judge_health`; False where nobody has looked."""
     standing: Standing = FULL
     """What the book of limits (`Fleet.headroom`) last said of it."""
     recent: float = 0.0
@@ -121,11 +131,15 @@ class ReplicaState:
         return self.standing.share
 
     @property
+    def waiting(self) -> int:
+        return self.in_flight - self.begun
+
+    @property
     def ttft_s_ewma(self) -> float | None:
         return self.timing.ttft_s_ewma
 
     def reading(self) -> Reading:
-        return Reading(self.in_flight, self.waiting, self.timing, self.error_rate, self.is_warm, self.standing, self.skew)
+        return Reading(self.in_flight, self.in_flight - self.begun, self.timing, self.error_rate, self.is_warm, self.standing, self.skew)
 
     @property
     def queue_s(self) -> float:
@@ -197,18 +211,9 @@ def errand_to(health: HealthState) -> Errand:
     return Errand.TRIAL if health.limited_until_s > 0.0 else PLAIN  # `needs_probe` without the call
 
 
-class Reservation(NamedTuple):
-    """The part of a replica's headroom that one open attempt holds."""
-
-    replica_id: str
-    logical_model_id: str
-    tokens: int
-    demand: Demand
-    sent_s: float
-    errand: Errand
-    state: ReplicaState
-    """Of the replica."""
-    is_local: bool
+Reservation = tuple[ModelReplica, ReplicaState, Demand, float, Errand]
+"""What one open attempt holds: a place at a replica, whose state is beside it; for whom, since when, and what the attempt is besides. Its
+parts have no names: it is made once and taken apart once, which costs a fifth of reading them by name."""
 
 
 class Fleet:
@@ -228,7 +233,7 @@ class Fleet:
         self._states: dict[str, ReplicaState] = {}
         self._open: dict[int, Reservation] = {}
         self._began: dict[int, float] = {}
-        self._next_reservation = 1
+        self._newest_reservation = 0
         self._fading: set[str] = set()
         self._tick = 0
         self.next_tick_s = TICK_S
@@ -295,12 +300,13 @@ class Fleet:
         state.changed = self.changes
 
     def judge_health(self, replica_id: str, state: ReplicaState) -> None:
-        """Keep `unwell` true."""
+        """Keep `unwell` and `is_at_its_best` true."""
         health = state.health
         if health.health is Health.HEALTHY and not health.limited_until_s and state.queue_s <= QUEUE_MOST_S:
             self.unwell.discard(replica_id)
         else:
             self.unwell.add(replica_id)
+        state.is_at_its_best = state.is_warm and state.error_rate == 0.0 and health.is_spotless
 
     def note_fading(self, replica_id: str) -> None:
         """As `note`, and something in it fades with time."""
@@ -316,29 +322,27 @@ class Fleet:
     def open_reservations(self) -> int:
         return len(self._open)
 
-    def reserve(self, replica: ModelReplica, demand: Demand, now_s: float, errand: Errand = Errand.PLAIN) -> int:
-        """Hold the demand's tokens and one slot; returns the reservation that must be settled exactly once."""
-        number = self._next_reservation
-        self._next_reservation = number + 1
-        tokens = demand.input_tokens_estimated + demand.output_tokens_estimated
-        replica_id = replica.id
-        state = self._states.get(replica_id) or self.state(replica_id)
-        # Not by a call of Python: one is made for every attempt.
-        held = (replica_id, replica.logical_model_id, tokens, demand, now_s, errand, state, replica.is_local)
-        self._open[number] = tuple.__new__(Reservation, held)
+    def tokens_reserved(self) -> Counter[str]:
+        """Replica id → what its open attempts were expected to take. Summed up when somebody asks."""
+        found: Counter[str] = Counter()
+        for replica, _, demand, _, _ in self._open.values():
+            found[replica.id] += demand.tokens_estimated
+        return found
+
+    def reserve(self, replica: ModelReplica, state: ReplicaState, demand: Demand, now_s: float, errand: Errand = PLAIN) -> int:
+        """Hold the demand's tokens and one slot; returns the reservation that must be settled exactly once. `state`: the replica's."""
+        number = self._newest_reservation = self._newest_reservation + 1
+        self._open[number] = (replica, state, demand, now_s, errand)
         state.in_flight += 1
-        state.waiting += 1
-        state.tokens_reserved += tokens
         state.recent += 1.0
         if errand is not PLAIN and errand.is_alone:
             state.health.probe = number
         if state.turn_s_ewma is not None and state.queue_s > QUEUE_MOST_S:
-            self.unwell.add(replica_id)
+            self.unwell.add(replica.id)
         if self.headroom.is_watching:
             self.headroom.hold(number, replica, demand, now_s)
             self._take_standings()
-        self.loads += 1
-        state.loaded = self.loads
+        self.loads = state.loaded = self.loads + 1
         if replica.is_local:
             self._mark(state)  # its queue tells how long the next one waits
         return number
@@ -364,29 +368,27 @@ class Fleet:
         held = self._open[number]
         if number not in self._began:
             self._began[number] = now_s
-            state = held.state
-            state.waiting -= 1
-            if held.is_local:
-                state.began(held.sent_s, now_s)
-            if held.errand is Errand.TRIAL and state.health.probe == number:
+            replica, state, _, sent_s, errand = held
+            state.begun += 1
+            if replica.is_local:
+                state.began(sent_s, now_s)
+            if errand is Errand.TRIAL and state.health.probe == number:
                 state.health.probe = None  # it has found out; a long answer need not keep anybody waiting
         return held
 
     def settle(self, number: int) -> tuple[Reservation, float | None]:
         """Give back what `number` held: what that was, and when its first token came. Settling twice is a bug and crashes loudly."""
-        reservation = self._open.pop(number, None)
-        assert reservation is not None, f"reservation {number} was settled before, or never made"
+        held = self._open.pop(number, None)
+        assert held is not None, f"reservation {number} was settled before, or never made"
+        replica, state, _, _, errand = held
         began_s = self._began.pop(number, None)
-        state = reservation.state
+        if began_s is not None:
+            state.begun -= 1
         state.in_flight -= 1
-        state.waiting -= began_s is None
-        state.tokens_reserved -= reservation.tokens
-        assert state.in_flight >= state.waiting >= 0
-        assert state.tokens_reserved >= 0
-        if state.health.probe == number:
+        assert state.in_flight >= state.begun
+        if errand is not PLAIN and state.health.probe == number:
             state.health.probe = None
-        self.loads += 1
-        state.loaded = self.loads
-        if reservation.is_local:
+        self.loads = state.loaded = self.loads + 1
+        if replica.is_local:
             self._mark(state)
-        return reservation, began_s
+        return held, began_s

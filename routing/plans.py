@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from routing.board import Board, SoleBoard, board_of
-from routing.candidates import Candidates, DemandKind, Question, Task, kind_of, task_of
+from routing.candidates import STANDING, Candidates, DemandKind, Question, Task, kind_of, lasting_occasions, task_of
 from routing.fleet import Fleet
 from routing.judging import Judges, judge, without
 from routing.scoring import Scoring
@@ -31,23 +31,30 @@ class Post:
     rejects: Sequence[Reject]
     doubted: Sequence[Reject]
     board: Board | SoleBoard
+    occasions: int
+    """`candidates.lasting_occasions` of those who passed."""
 
 
 class Plan:
     """The stages are opened one after the other, as far as anybody ever got."""
 
-    __slots__ = ("_book", "_posts", "stages", "task")
+    __slots__ = ("_book", "_posts", "front", "stages", "task")
 
     def __init__(self, book: PlanBook, stages: Sequence[Stage], task: Task) -> None:
         self._book = book
         self._posts: list[Post] = []
         self.stages = stages
         self.task = task
+        self.front: Post | None = None
+        """The first stage, once it is open, where anybody passed its standing gates."""
 
     def post(self, number: int, question: Question) -> Post:
         """The stage of this number; those before it must have been asked for."""
         if number == len(self._posts):
-            self._posts.append(self._book.open(self.stages[number], question, self.task))
+            post = self._book.open(self.stages[number], question, self.task)
+            self._posts.append(post)
+            if number == 0 and post.passed.replicas:
+                self.front = post
         return self._posts[number]
 
     @property
@@ -62,31 +69,40 @@ class PlanBook:
         self._judges = judges
         self._scoring = scoring
         self._plans: OrderedDict[DemandKind, Plan] = OrderedDict()
-        self._newest_kind: DemandKind = ()
-        self._newest: Plan | None = None
+        self._newest: tuple[object, ...] = ()
+        """The standing part of the newest demand."""
+        self._by_size: dict[int, Plan] = {}
+        """Plans for demands that are alike in it: bit length of the prompt → plan."""
         self._rows = 0
 
     def __len__(self) -> int:
         return len(self._plans)
 
     def plan(self, demand: Demand) -> Plan:
+        part, size = demand[:STANDING], demand.input_tokens_estimated.bit_length()
+        if part != self._newest:
+            self._newest, self._by_size = part, {}
+        plan = self._by_size.get(size)
+        if plan is None:
+            plan = self._by_size[size] = self._plan(demand)
+        return plan
+
+    def _plan(self, demand: Demand) -> Plan:
         kind = kind_of(demand)
-        if kind == self._newest_kind and self._newest is not None:
-            return self._newest
         found = self._plans.get(kind)
         if found is None:
             found = Plan(self, stages_of(demand.target, {demand.dialect, *demand.translatable_to}, self._catalog), task_of(demand))
             self._remember(kind, found)
         else:
             self._plans.move_to_end(kind)
-        self._newest_kind, self._newest = kind, found
         return found
 
     def open(self, stage: Stage, question: Question, task: Task) -> Post:
         everyone = Candidates.of(stage.replicas, [self._fleet.state(each.id) for each in stage.replicas], self._catalog.models)
         verdict = judge(everyone, question._replace(stage=stage.target), self._judges.standing)
         passed = without(everyone, verdict.rejects)
-        return Post(stage, everyone, passed, verdict.rejects, verdict.doubted, self.board(passed, task))
+        occasions = lasting_occasions(passed, question.demand)
+        return Post(stage, everyone, passed, verdict.rejects, verdict.doubted, self.board(passed, task), occasions)
 
     def board(self, candidates: Candidates, task: Task) -> Board | SoleBoard:
         return board_of(candidates, task, self._scoring, self._fleet)

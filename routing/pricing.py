@@ -5,6 +5,7 @@ price has conditions.
 from __future__ import annotations
 
 from routing.ledger.cost import Circumstances, cost, rates_at
+from routing.ledger.terms import PLAIN
 from routing.types import Demand, Price, Usage
 
 PER_TOKENS = 1_000_000
@@ -20,7 +21,8 @@ def cost_usd(usage: Usage, price: Price | None, at_s: float | None = None, lane:
     if price is None:
         return None
     input_uncached, cache_read, cache_write, output, _, _, cache_write_1h = usage
-    if lane != "standard" or cache_write_1h or _is_special(price, usage, at_s):
+    has_more = price.terms is not PLAIN or price.reasoning is not None or price.request is not None
+    if lane != "standard" or cache_write_1h or (has_more and _is_special(price, usage, at_s)):
         parts = cost(usage, price, Circumstances(at_s, lane))
         return None if parts is None else parts.total
     if price.input is None or (price.output is None and output):
@@ -70,8 +72,7 @@ def _is_special(price: Price, usage: Usage, at_s: float | None) -> bool:
     busy core)."""
     if price.reasoning is not None or price.request is not None:
         return True
-    overrides = price.terms.overrides
-    return bool(overrides) and any(override.applies(usage.input, at_s) for override in overrides)
+    return any(override.applies(usage.input, at_s) for override in price.terms.overrides)
 
 
 def _is_long(price: Price, input_tokens: int) -> bool:

@@ -9,24 +9,21 @@ exchange the illness of the least bad one. Then a refusal that says how long to 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 
-from routing.candidates import Candidates, Question, occasions_of
+from routing.candidates import BOUND, Candidates, Question, occasions_of
 from routing.choice import best
-from routing.factors import Factor
+from routing.criteria import AS_SHIPPED, Criteria, Tuning
 from routing.facts import Fact
 from routing.failover import is_charged
-from routing.fleet import Errand, Fleet, ReplicaState, errand_to
-from routing.gates import Gate
-from routing.headroom.limits import NO_LIMITS, Limits
+from routing.fleet import PLAIN, Errand, Fleet, ReplicaState, errand_to
 from routing.judging import ALL_PASS, Judges, Verdict, judge, without
 from routing.last_resort import least_bad, lifted, shortest_queue
 from routing.learning import learn
 from routing.plans import Plan, PlanBook, Post
 from routing.refusing import is_final, refusal
-from routing.retry import BudgetSpent, RetryLimits
+from routing.retry import BudgetSpent
 from routing.scoring import Scoring
-from routing.selectors import Selector
 from routing.stages import NAMED, Stage
 from routing.types import (
     Catalog,
@@ -35,7 +32,6 @@ from routing.types import (
     Dispatch,
     Evidence,
     ModelReplica,
-    ModelTier,
     Ranked,
     Refusal,
     Reject,
@@ -57,32 +53,14 @@ new = tuple.__new__
 class Router:
     """`decide` and `observe` are the only two that change belief about the fleet."""
 
-    def __init__(
-        self,
-        catalog: Catalog,
-        gates: Sequence[Gate],
-        factors: Sequence[Factor],
-        weights: Mapping[str, float] | None = None,
-        fleet: Fleet | None = None,
-        *,
-        selectors: Sequence[Selector] = (),
-        profile: str = "balanced",
-        retry: RetryLimits | None = None,
-        quality_floors: Mapping[ModelTier, float] | None = None,
-        limits: Limits = NO_LIMITS,
-    ) -> None:
-        """`weights` overrides the factors' own by name. `fleet` carries belief over when config or discovery changes the catalog.
-
-        `profile` is one of `routing.selectors.PROFILES`; `quality_floors` overrides those of the gate, tier by tier. `limits` takes the
-        place of those that the fleet had; what was counted stays.
-        """
+    def __init__(self, catalog: Catalog, criteria: Criteria, tuning: Tuning = AS_SHIPPED, fleet: Fleet | None = None) -> None:
+        """`fleet` carries belief over when config or discovery changes the catalog."""
         self.catalog = catalog
         self.fleet = fleet or Fleet()
-        self.fleet.serve(catalog.replicas.values(), limits)
-        self._judges = Judges(gates)
-        self._scoring = Scoring(factors, weights, selectors, profile)
-        self._retry = retry or RetryLimits()
-        self._floors = quality_floors
+        self.fleet.serve(catalog.replicas.values(), tuning.limits)
+        self._judges = Judges(criteria.gates)
+        self._scoring = Scoring(criteria.factors, tuning.weights, criteria.selectors, tuning.profile)
+        self._tuning = tuning
         self._plans = PlanBook(catalog, self.fleet, self._judges, self._scoring)
 
     def decide(self, demand: Demand, now_s: float, tried: frozenset[str] = frozenset(), *, panicked: bool = False) -> Decision:
@@ -99,8 +77,9 @@ class Router:
             fleet.retries.count_first(now_s)
         elif is_charged(replica, state, self._providers_of(tried), now_s):
             fleet.retries.count_retry(now_s)
-        errand = Errand.PANIC if evidence.panic else errand_to(state.health)
-        return new(Dispatch, (replica, fleet.reserve(replica, demand, now_s, errand), evidence))
+        # Whom to ask is ill is among the unwell: most of the time there are none.
+        errand = PLAIN if not fleet.unwell else Errand.PANIC if evidence.panic else errand_to(state.health)
+        return new(Dispatch, (replica, fleet.reserve(replica, state, demand, now_s, errand), evidence))
 
     def preview(self, demand: Demand, now_s: float, tried: frozenset[str] = frozenset(), *, panicked: bool = False) -> Decision:
         """What `decide` would say, with nothing reserved: reservation 0 must not be settled."""
@@ -116,9 +95,22 @@ class Router:
         if now_s >= fleet.next_tick_s:
             fleet.advance(now_s)
         plan = self._plans.plan(demand)
-        bound = fleet.affinity.replica_of(demand.affinity_keys, now_s) if demand.affinity_keys else None
+        keys = demand.affinity_keys
+        bound = fleet.affinity.replica_of(keys, now_s) if keys else None
         spent = self._budget_spent(tried, now_s) if tried else None
-        question = new(Question, (demand, now_s, tried, None, fleet.unwell, bound, self._floors, spent, fleet.headroom))
+        question = new(Question, (demand, now_s, tried, None, fleet.unwell, bound, self._tuning.quality_floors, spent, fleet.headroom))
+        post = plan.front
+        if post is not None:
+            if tried or fleet.unwell or fleet.headroom.is_watching or demand.max_cost_usd is not None:
+                occasions = occasions_of(post.passed, question)
+            else:
+                occasions = post.occasions if bound is None else post.occasions | BOUND
+            if not self._judges.due(occasions):  # the usual request: nobody has anything to say against anybody
+                return self._best_of(post.stage, (post.passed, post.board.ranked(now_s), post.rejects, NOBODY_OUT), question, occasions)
+        return self._search(plan, question, panicked)
+
+    def _search(self, plan: Plan, question: Question, panicked: bool) -> Choice | Refusal:
+        """One stage after the other, until somebody passes all gates."""
         earlier: list[Reject] = []
         doubted: list[Reject] = []
         for number, stage in enumerate(plan.stages):
@@ -132,7 +124,7 @@ class Router:
             if len(stopped) < len(candidates.replicas):
                 rejects = [*earlier, *post.rejects, *stopped] if earlier or stopped else post.rejects
                 out = frozenset(candidates.positions[reject.replica_id] for reject in stopped) if stopped else NOBODY_OUT
-                found = (candidates, post.board.ranked(now_s), rejects, out)
+                found = (candidates, post.board.ranked(question.now_s), rejects, out)
                 return self._best_of(stage, found, question, occasions)
             earlier += [*post.rejects, *stopped]
             doubted += doubts
@@ -142,7 +134,7 @@ class Router:
 
     def _budget_spent(self, tried: Set[str], now_s: float) -> BudgetSpent | None:
         retries = self.fleet.retries
-        if retries.allows(self._retry, now_s):
+        if retries.allows(self._tuning.retry, now_s):
             return None
         words = f"{retries.retries} of the last {retries.firsts + retries.retries} attempts were retries"
         return BudgetSpent(self._providers_of(tried), words, retries.opens_at_s(now_s))

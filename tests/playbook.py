@@ -20,17 +20,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import routing.factors
-import routing.gates
-import routing.selectors
-from config.discovery import discover
-from routing.factors import Factor
+from config.criteria import discover_criteria
+from routing.criteria import Tuning
 from routing.facts import AttemptFailed, AttemptFinished, Fact, Failure, FailureKind, FirstToken, LimitsReported
 from routing.fleet import Fleet
-from routing.gates import Gate
 from routing.headroom.types import ReportedLimit, ReportedScope, Unit
 from routing.router import Router
-from routing.selectors import Selector
 from routing.types import (
     Capability,
     Catalog,
@@ -47,9 +42,8 @@ from routing.types import (
     Usage,
 )
 
-GATES = tuple(discover(routing.gates, "GATE", Gate).values())
-FACTORS = tuple(discover(routing.factors, "FACTOR", Factor).values())
-SELECTORS = tuple(discover(routing.selectors, "SELECTOR", Selector).values())
+CRITERIA = discover_criteria()
+GATES, FACTORS, SELECTORS = CRITERIA.gates, CRITERIA.factors, CRITERIA.selectors
 ALL_CAPABILITIES = int(sum(Capability))
 MODEL = "m"
 
@@ -67,8 +61,8 @@ def catalog_of(*replicas: ModelReplica, models: Sequence[LogicalModel] = (), **m
 
 
 def router_for(catalog: Catalog, fleet: Fleet | None = None, **more: Any) -> Router:
-    """As `serve` makes it: all the gates, factors and selectors there are."""
-    return Router(catalog, GATES, FACTORS, fleet=fleet, selectors=SELECTORS, **more)
+    """As `serve` makes it: all the gates, factors and selectors there are. `more`: of a `Tuning`."""
+    return Router(catalog, CRITERIA, Tuning(**more), fleet)
 
 
 def for_model(id_: str = MODEL) -> Target:

@@ -116,8 +116,9 @@ async def test_b1_a_client_that_leaves_costs_one_row_with_an_estimate(
         assert attempt["estimated_output"] == seen
         price = (attempt["estimated_input_uncached"] * 1 + seen * 2) / 1e6
         assert attempt["cost_usd"] == pytest.approx(price)
-        state = donut.runtime.gateway.serving.router.fleet.state("p0/up-model")
-        assert (state.failed, state.in_flight, state.tokens_reserved) == (0, 0, 0)  # a client that leaves blames nobody
+        fleet = donut.runtime.gateway.serving.router.fleet
+        state = fleet.state("p0/up-model")
+        assert (state.failed, state.in_flight, fleet.tokens_reserved()) == (0, 0, {})  # a client that leaves blames nobody
         await asyncio.sleep(0.1)
         assert len(donut.rows()) == 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from routing.candidates import Candidates, Occasion, Question, occasions_of
+from routing.candidates import Candidates, Occasion, Question, lasting_occasions, occasions_of
 from routing.factors import DemandFactor
 from routing.facts import AttemptFailed, Failure, FailureKind
 from routing.fleet import Fleet
@@ -22,7 +22,7 @@ def quiet() -> tuple[Candidates, Question]:
     fleet = Fleet()
     well = [replica("a/m", context_window=4000, price=Price(50.0, 50.0)), replica("b/m", is_local=True)]
     ill = replica("c/m")
-    failed = fleet.reserve(ill, demand_for(), 0.0)
+    failed = fleet.reserve(ill, fleet.state("c/m"), demand_for(), 0.0)
     learn(fleet, AttemptFailed(failed, Failure(FailureKind.UNAUTHORIZED, "no")), 0.0)
     assert fleet.unwell == {"c/m"}
     candidates = Candidates.of(well, [fleet.state(each.id) for each in well])
@@ -63,3 +63,15 @@ def test_every_occasion_is_seen() -> None:
     }
     for occasion, asked in seen.items():
         assert occasions_of(candidates, asked) == Occasion.ALWAYS | occasion
+
+
+@pytest.mark.parametrize("window", [None, 1, 600, 3000, 3900, 4000, 4001, 5000, 100_000])
+@pytest.mark.parametrize("tokens", [(0, 0), (1, 0), (100, 500), (3000, 600), (3000, 1024), (4095, 1023)])
+def test_what_lasts_is_never_less_than_what_there_is(window: int | None, tokens: tuple[int, int]) -> None:
+    """A gate that is asked in vain costs time; one that is not asked would let somebody pass."""
+    candidates = Candidates.of([replica("a/m", context_window=window)], [Fleet().state("a/m")])
+    demand = demand_for(input_tokens_estimated=tokens[0], output_tokens_estimated=tokens[1])
+    question = Question(demand, 1.0, unwell=frozenset())
+    lasting = lasting_occasions(candidates, demand)
+    assert occasions_of(candidates, question) | lasting == lasting
+    assert lasting == Occasion.ALWAYS or (window is not None and window < 4 * max(1, *tokens))

@@ -377,8 +377,9 @@ async def test_f1_after_many_requests_with_aborts_nothing_is_left_open(tmp_path:
         assert len(statuses) == 500
         assert set(statuses) <= {"ok", "client_gone"}
         assert "client_gone" in statuses
-        state = donut.runtime.gateway.serving.router.fleet.state("p0/up-model")
-        assert (state.in_flight, state.tokens_reserved, state.failed) == (0, 0, 0)
+        fleet = donut.runtime.gateway.serving.router.fleet
+        state = fleet.state("p0/up-model")
+        assert (state.in_flight, fleet.tokens_reserved(), state.failed) == (0, {}, 0)
 
 
 # F2: reloading

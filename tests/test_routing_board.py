@@ -53,7 +53,9 @@ class BoardMachine(RuleBasedStateMachine):
     @rule(id_=IDS, tokens=st.sampled_from([10, 1000, 100_000]))
     def reserve(self, id_: str, tokens: int) -> None:
         demand = demand_for(input_tokens_estimated=tokens)
-        self.open.append(self.fleet.reserve(self.candidates.replicas[self.candidates.positions[id_]], demand, self.now_s))
+        position = self.candidates.positions[id_]
+        replica, state = self.candidates.replicas[position], self.candidates.states[position]
+        self.open.append(self.fleet.reserve(replica, state, demand, self.now_s))
 
     @precondition(lambda self: self.open)
     @rule(data=st.data(), ttft_s=st.floats(0.05, 20) | st.sampled_from([0.5, 1.0, 1.01]))
@@ -138,7 +140,7 @@ def test_a_busy_ranking_takes_in_what_is_in_flight_at_once_and_what_was_learned_
     board, far = Board(candidates, TASKS[0], SCORING, fleet), candidates.positions["cloud/a"]
 
     def answer_wrongly(share: float) -> Ranking:
-        number = fleet.reserve(REPLICAS[far], demand_for(), 1.0)
+        number = fleet.reserve(REPLICAS[far], fleet.state("cloud/a"), demand_for(), 1.0)
         assert board.ranked(1.0).columns["load"][far] == 0.5
         fleet.settle(number)
         fleet.state("cloud/a").error_rate = share

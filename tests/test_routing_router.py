@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from routing import explain
+from routing.candidates import STANDING, kind_of
 from routing.facts import FAILURES, AttemptFailed, AttemptFinished, Fact, Failure, FailureKind, FirstToken, LimitsReported
-from routing.fleet import QUEUE_MOST_S
+from routing.fleet import QUEUE_MOST_S, TIMING_REST_S
 from routing.gates.quality_floor import FLOORS
 from routing.headroom.reports import UNSPOKEN_S
 from routing.health import Health
@@ -41,7 +42,7 @@ from routing.types import (
     Usage,
     UseCase,
 )
-from tests.playbook import FACTORS, GATES, catalog_of, demand_for, for_model, replica, router_for, share_left
+from tests.playbook import FACTORS, catalog_of, demand_for, for_model, replica, router_for, share_left
 
 DIALECTS = ("chat", "completions", "embeddings")
 EMBEDS = int(Capability.EMBEDDINGS)
@@ -255,8 +256,12 @@ class RouterMachine(RuleBasedStateMachine):
         for provider in PROVIDERS:
             for name in "abcd":
                 state = fleet.state(f"{provider}/{name}")
-                assert (state.in_flight, state.tokens_reserved) == (in_flight[f"{provider}/{name}"], tokens[f"{provider}/{name}"])
+                assert state.in_flight == in_flight[f"{provider}/{name}"]
+                assert 0 <= state.begun <= state.in_flight
                 assert state.health.probe is None or state.health.probe in self.open
+                is_settled = state.is_warm and state.error_rate == 0.0 and state.health.is_spotless
+                assert is_settled or not state.is_at_its_best, "a good answer would be news"
+        assert fleet.tokens_reserved() == tokens
 
     def stages(self, demand: Demand) -> list[tuple[ModelTier | None, list[ModelReplica]]]:
         """Where an answer is looked for, spelled out: the tier that is searched, if one is, and who is in it."""
@@ -449,9 +454,9 @@ class TestReservations:
         router = self.router()
         decision = self.decide(router, input_tokens_estimated=100, output_tokens_estimated=20)
         state = router.fleet.state("a")
-        assert (state.in_flight, state.tokens_reserved) == (1, 120)
+        assert (state.in_flight, router.fleet.tokens_reserved()) == (1, {"a": 120})
         router.observe(AttemptFinished(decision.reservation, Usage(90, output=30)), 1.0)
-        assert (state.in_flight, state.tokens_reserved, state.finished) == (0, 0, 1)
+        assert (state.in_flight, router.fleet.tokens_reserved(), state.finished) == (0, {}, 1)
 
     def test_are_settled_once(self) -> None:
         router = self.router()
@@ -483,7 +488,7 @@ class TestWeights:
     def test_config_overrides_a_factors_own(self) -> None:
         catalog = catalog_of(replica("a"), replica("b", is_local=True))
         plain = router_for(catalog)
-        weighted = Router(catalog, GATES, FACTORS, {"local": 0.0})
+        weighted = router_for(catalog, weights={"local": 0.0})
         for router, expected in ((plain, "b"), (weighted, "a")):
             decision = router.decide(demand_for(), 0.0)
             assert isinstance(decision, Dispatch)
@@ -503,3 +508,22 @@ def test_very_many_kinds_of_demand_are_not_remembered_for_ever() -> None:
 def test_auto_is_no_target_for_a_router() -> None:
     with pytest.raises(ValueError, match="auto must have become a tier"):
         router_for(catalog_of(replica("a"))).decide(demand_for(Target(TargetKind.AUTO, "auto")), 0.0)
+
+
+@given(demand=DEMANDS, other=DEMANDS, tokens=st.integers(0, 10**6))
+def test_demands_that_are_alike_in_their_standing_part_are_of_one_kind(demand: Demand, other: Demand, tokens: int) -> None:
+    alike = Demand._make((*demand[:STANDING], *other[STANDING:]))._replace(input_tokens_estimated=tokens)
+    demand = demand._replace(input_tokens_estimated=tokens)
+    assert kind_of(alike) == kind_of(demand)
+
+
+@pytest.mark.parametrize(("gap_s", "is_local", "learned"), [(0.0, False, 1.0), (TIMING_REST_S, False, 1.2), (0.0, True, 1.2)])
+def test_first_tokens_are_timed_one_by_one_while_they_are_few(gap_s: float, is_local: bool, learned: float) -> None:
+    router = router_for(catalog_of(replica("a", is_local=is_local)))
+    for number, ttft_s in enumerate((1.0, 2.0)):
+        decision = router.decide(demand_for(), 10.0)
+        assert isinstance(decision, Dispatch)
+        router.observe(FirstToken(decision.reservation, ttft_s), 10.0 + number * gap_s)
+    state = router.fleet.state("a")
+    assert state.timing.ttft_s_ewma == pytest.approx(learned)
+    assert (state.begun, state.waiting, state.answered_s) == (2, 0, 10.0 + gap_s)

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from routing.fleet import Fleet
 from routing.retry import RetryLimits
 from routing.router import Router
 from routing.types import Catalog
-from tests.playbook import FACTORS, GATES, SELECTORS, router_for
+from tests.playbook import CRITERIA, GATES, router_for
 from tests.simulation.__main__ import main
 from tests.simulation.calls import Status
 from tests.simulation.report import Report
@@ -187,7 +188,7 @@ def test_the_oracle_sees_a_router_without(name: str) -> None:
     assert len(kept) == len(GATES) - 1
 
     def broken(catalog: Catalog, fleet: Fleet) -> Router:
-        return Router(catalog, kept, FACTORS, fleet=fleet, selectors=SELECTORS)
+        return Router(catalog, replace(CRITERIA, gates=kept), fleet=fleet)
 
     with pytest.raises(BrokenRunError, match="again with: scripts/simulate --scenario outage --seed 1 --hours 1"):
         simulated("outage", 1, HOURS, make_router=broken).run()

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 import click
 
@@ -51,6 +52,20 @@ _RECIPES: dict[str, tuple[Harness, Recipe]] = {
 _WORDS = sorted(_RECIPES)
 
 
+class Options(TypedDict):
+    """As the command line says them."""
+
+    url: str | None
+    key: str | None
+    model: str
+    small_model: str | None
+    window: int | None
+    write: bool
+    wants_undo: bool
+    run: str | None
+    config_file: Path | None
+
+
 @click.command("connect", help=HELP.format(words=", ".join(_WORDS), key=KEY_VARIABLE), context_settings={"ignore_unknown_options": False})
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="HARNESS | -- ARGS")
 @click.option("--url", metavar="URL", help="Where donut listens, without /v1.")
@@ -63,27 +78,14 @@ _WORDS = sorted(_RECIPES)
 @click.option("--run", type=click.Choice(_WORDS), metavar="HARNESS", help="Start it with the arguments behind `--`.")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), metavar="FILE", help="The server's config file.")
 @click.pass_context
-def connect(
-    context: click.Context,
-    arguments: tuple[str, ...],
-    *,
-    url: str | None,
-    key: str | None,
-    model: str,
-    small_model: str | None,
-    window: int | None,
-    write: bool,
-    wants_undo: bool,
-    run: str | None,
-    config_file: Path | None,
-) -> None:
+def connect(context: click.Context, arguments: tuple[str, ...], **options: Unpack[Options]) -> None:
+    write, wants_undo, run = options["write"], options["wants_undo"], options["run"]
     if sum((write, wants_undo, run is not None)) > 1:
         raise click.UsageError("--write, --undo and --run exclude each other")
     harness, recipe = _RECIPES[run] if run is not None else _named(arguments)
     if wants_undo:
         context.exit(_undo(recipe))
-    settings = load_config(config_path(config_file, os.environ), os.environ).settings
-    link = _link(settings, url, key, model=model, small_model=small_model or model, window=window)
+    link = _link(load_config(config_path(options["config_file"], os.environ), os.environ).settings, options)
     if run is not None:
         _run(recipe, link, arguments)
     elif write:
@@ -106,8 +108,10 @@ def _named(arguments: tuple[str, ...]) -> tuple[Harness, Recipe]:
     return found
 
 
-def _link(settings: Settings, url: str | None, key: str | None, *, model: str, small_model: str, window: int | None) -> Link:
+def _link(settings: Settings, options: Options) -> Link:
     """Raises click.UsageError where the result could not work."""
+    url, key, model = options["url"], options["key"], options["model"]
+    small_model = options["small_model"] or model
     address = (url or base_url(settings)).rstrip("/").removesuffix("/v1")
     if not address.startswith(("http://", "https://")) or any(not "!" <= char <= "~" or char in "\"'\\" for char in address):
         raise click.BadParameter("it begins with http:// or https://, and has no blanks or quotes", param_hint="--url")
@@ -117,7 +121,7 @@ def _link(settings: Settings, url: str | None, key: str | None, *, model: str, s
         raise click.BadParameter("a model's name has no quotes, backslashes or control characters", param_hint="--model")
     if url is None and not key and settings.server.api_keys:
         raise click.UsageError(f"this server wants a key: --key, or export {KEY_VARIABLE}=… (one of server.api_keys)")
-    return Link(address, key or None, model, small_model, window or _window(address, key, model))
+    return Link(address, key or None, model, small_model, options["window"] or _window(address, key, model))
 
 
 def _window(address: str, key: str | None, model: str) -> int:

@@ -28,11 +28,12 @@ async def replicas(site: Site, request: Request) -> Response:
     query.known_only(request, ())
     gateway = site.gateway
     router = gateway.serving.router
-    rows = [_row(replica, router.fleet.state(replica.id), gateway) for replica in router.catalog.replicas.values()]
+    tokens = router.fleet.tokens_reserved()
+    rows = [_row(replica, router.fleet.state(replica.id), tokens[replica.id], gateway) for replica in router.catalog.replicas.values()]
     return as_json({"object": "list", "data": rows, "in_flight": gateway.in_flight, "open_reservations": router.fleet.open_reservations})
 
 
-def _row(replica: ModelReplica, state: ReplicaState, gateway: Gateway) -> dict[str, Any]:
+def _row(replica: ModelReplica, state: ReplicaState, tokens_reserved: int, gateway: Gateway) -> dict[str, Any]:
     return {
         "id": replica.id,
         "logical_model_id": replica.logical_model_id,
@@ -42,7 +43,7 @@ def _row(replica: ModelReplica, state: ReplicaState, gateway: Gateway) -> dict[s
         **_health(replica.id, state, gateway),
         "in_flight": state.in_flight,
         "waiting": state.waiting,
-        "tokens_reserved": state.tokens_reserved,
+        "tokens_reserved": tokens_reserved,
         "ttft_ms": None if state.timing.ttft_s_ewma is None else round(state.timing.ttft_s_ewma * 1000, 1),
         "tokens_per_s": state.timing.tokens_per_s_ewma,
         "error_rate": round(state.error_rate, 4),
@@ -92,7 +93,7 @@ async def reset(site: Site, request: Request) -> Response:
         message = f"There is no replica `{id_}`. {hint}GET /api/replicas lists all."
         raise PageError(ErrorReply(404, "replica_not_found", message))
     router.observe(HealthReset(id_), gateway.now())
-    return as_json(_row(replica, router.fleet.state(id_), gateway))
+    return as_json(_row(replica, router.fleet.state(id_), router.fleet.tokens_reserved()[id_], gateway))
 
 
 def nearest(id_: str, known: Collection[str]) -> str:

@@ -17,17 +17,19 @@ class Size(NamedTuple):
 
 
 LESSONS_MOST = 64
-"""Answers that are remembered before they are learned from: a loop over them costs half of what each costs at its own end, and nobody reads
-what they teach while no limit is configured and upstreams report their usage."""
+LESSON_PERIOD_S = 0.25
+"""So many answers teach in such a time: all of them while they are few, the first of each quarter of a second while there are thousands.
+Five outweigh all before them anyway, and to learn from one costs a thirtieth of a small request. They are remembered until somebody reads
+what they teach, or the next period begins: a loop over them costs half of what each costs at its own end."""
 
 Lesson = tuple[str, Demand, Usage, int]
 """(logical model, demand, usage, output tokens counted)."""
 
 
 class Sizing:
-    """Whoever reads has what every answer taught: lessons are learned before, in their order."""
+    """Whoever reads has what every lesson taught: they are learned before, in their order."""
 
-    __slots__ = ("_calibrations", "_lessons", "_outputs", "_ratio_most")
+    __slots__ = ("_calibrations", "_lessons", "_lessons_left", "_outputs", "_period_ends_s", "_ratio_most", "rests_until_s")
 
     def __init__(self, input_ratios: Mapping[str, float] | None = None) -> None:
         """`input_ratios`: logical model id → reported ÷ estimated input tokens, as an earlier process learned them."""
@@ -35,6 +37,10 @@ class Sizing:
         self._ratio_most = max([1.0, *(input_ratios or {}).values()])
         self._outputs = ExpectedOutputs()
         self._lessons: list[Lesson] = []
+        self._lessons_left = LESSONS_MOST
+        self._period_ends_s = -math.inf
+        self.rests_until_s = -math.inf
+        """Nothing that is heard before is learned."""
 
     @property
     def outputs(self) -> ExpectedOutputs:
@@ -61,11 +67,16 @@ class Sizing:
         output_tokens = max(demand.output_tokens_estimated, self.outputs.most)
         return math.ceil(demand.input_tokens_estimated * self._ratio_most) + output_tokens
 
-    def learn(self, logical_model_id: str, demand: Demand, usage: Usage, output_tokens_counted: int) -> None:
-        """From an answer whose usage was reported."""
-        self._lessons.append((logical_model_id, demand, usage, output_tokens_counted))
-        if len(self._lessons) >= LESSONS_MOST:
+    def learn(self, logical_model_id: str, demand: Demand, usage: Usage, output_tokens_counted: int, now_s: float) -> None:
+        """From an answer whose usage was reported. To be asked before: `rests_until_s`."""
+        if now_s >= self._period_ends_s:
             self._catch_up()
+            self._period_ends_s = now_s + LESSON_PERIOD_S
+            self._lessons_left = LESSONS_MOST
+        self._lessons.append((logical_model_id, demand, usage, output_tokens_counted))
+        self._lessons_left -= 1
+        if not self._lessons_left:
+            self.rests_until_s = self._period_ends_s
 
     def _catch_up(self) -> None:
         if not self._lessons:

@@ -13,17 +13,12 @@ import time
 from collections import deque
 from typing import NamedTuple
 
-import routing.factors
-import routing.gates
-import routing.selectors
-from config.discovery import discover
-from routing.factors import Factor
+from config.criteria import discover_criteria
+from routing.criteria import Tuning
 from routing.facts import AttemptFinished, FirstToken
-from routing.gates import Gate
 from routing.headroom.limits import ANY, NO_LIMITS, Limit, Limits, Scope
 from routing.headroom.types import Unit, Window
 from routing.router import Router
-from routing.selectors import Selector
 from routing.types import Catalog, Demand, Dispatch, LogicalModel, ModelReplica, ModelTier, Price, Target, TargetKind, Usage
 
 SIZES = (1, 50, 500)
@@ -78,10 +73,8 @@ LIMITS = Limits((
 def measure(size: int, limits: Limits = NO_LIMITS, cycles: int = CYCLES, warm_up: int = WARM_UP) -> Figures:
     """Raises nothing; runs for about `cycles` × 50 µs."""
     chance = random.Random(SEED)
-    factors = tuple(discover(routing.factors, "FACTOR", Factor).values())
-    gates = tuple(discover(routing.gates, "GATE", Gate).values())
-    selectors = tuple(discover(routing.selectors, "SELECTOR", Selector).values())
-    router = Router(fleet(size, chance), gates, factors, selectors=selectors, limits=limits)
+    criteria = discover_criteria()
+    router = Router(fleet(size, chance), criteria, Tuning(limits=limits))
     demand = Demand("chat", Target(TargetKind.TIER, "mid"), "mid", input_tokens_estimated=3000, output_tokens_estimated=512)
     open_: deque[Dispatch] = deque()
     decides: list[int] = []
@@ -106,7 +99,7 @@ def measure(size: int, limits: Limits = NO_LIMITS, cycles: int = CYCLES, warm_up
         if cycle >= warm_up:
             decides.append(decided_ns - began_ns)
             rests.append(decided_ns - began_ns + rest_ns)
-    return Figures(size, len(limits.limits), len(factors), *percentiles(decides), *percentiles(rests))
+    return Figures(size, len(limits.limits), len(criteria.factors), *percentiles(decides), *percentiles(rests))
 
 
 def percentiles(nanoseconds: list[int]) -> tuple[float, float]:

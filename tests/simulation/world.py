@@ -184,9 +184,8 @@ class World:
     def _check_the_end(self) -> None:
         must(self.stage.running == 0, self.stage.running, "clients wait for ever")
         must(self._open == 0, self._open, "attempts never ended")
-        for replica_id in self._upstreams:
-            state = self._fleet.state(replica_id)
-            must(state.tokens_reserved == 0, replica_id, "still holds", state.tokens_reserved, "tokens")
+        tokens = self._fleet.tokens_reserved()
+        must(not tokens, tokens, "are still held")
 
     def _chance(self, purpose: str) -> Random:
         """Dice of their own for each purpose, so that one more throw here changes nothing there."""
