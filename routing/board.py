@@ -21,7 +21,6 @@ from routing.scaling import Scale
 from routing.scoring import Load, Scoring
 from routing.types import Figures, Ranking
 
-
 IN_FLIGHT = attrgetter("in_flight")
 
 new = tuple.__new__
@@ -69,6 +68,7 @@ class Board:
     __slots__ = (
         "_base",
         "_derived",
+        "_figures",
         "_fleet",
         "_in_flight",
         "_learned",
@@ -78,7 +78,6 @@ class Board:
         "_rows",
         "_scoring",
         "_seen",
-        "_figures",
         "_states",
         "_task",
     )
@@ -183,6 +182,8 @@ class SoleBoard:
     __slots__ = (
         "_base",
         "_derived",
+        "_figures",
+        "_figures_of",
         "_fixed",
         "_ids",
         "_learned",
@@ -191,8 +192,6 @@ class SoleBoard:
         "_scoring",
         "_seen",
         "_selector",
-        "_figures",
-        "_figures_of",
         "_state",
         "_task",
         "_who",

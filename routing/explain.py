@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -28,8 +29,9 @@ from routing.types import (
     Evidence,
     Figures,
     LocalPreference,
-    Ranking,
+    Refusal,
     Reject,
+    Target,
     TargetKind,
     capability_names,
 )
@@ -42,6 +44,9 @@ STRENGTHS_SHOWN = 3
 NO_DIFFERENCE = 1e-9
 """Of a mean of equals rounding may leave a rest."""
 REJECTS_SHOWN = 5
+
+WORDS_KEPT = 256
+"""Of the latest decisions: those of one conversation, and most of one catalog, are said in the same words."""
 
 CANDIDATES_KEPT = 32
 REJECTS_KEPT = 32
@@ -75,6 +80,26 @@ USUAL_DEMAND: Mapping[str, Any] = {
 USUAL_TARGET: Mapping[str, Any] = {"because": NAMED}
 """What a record leaves out."""
 
+NOT_SAID = frozenset(
+    {"kind", "target", "demand", "replica_id", "figures", "loads", "own", "out", "rejected_candidates", "rejects_left_out"},
+)
+"""Members of a record that add no words of their own to what is said of a choice among several."""
+
+HERE = "\0"
+"""Stands for a score until it is known."""
+
+
+class Among(NamedTuple):
+    """How the chosen one stands among several, but for its score."""
+
+    size: int
+    objective: str
+    is_best: bool
+    is_bound: bool
+    """Was the conversation answered there before?"""
+    is_local: bool
+    """And was that a reason?"""
+
 
 class Seen(NamedTuple):
     """What a decision saw of its candidates, put together."""
@@ -92,51 +117,67 @@ class Seen(NamedTuple):
 def as_record(decision: Decision) -> dict[str, Any]:
     """The decision with its evidence, as the journal keeps it: plain values, but for `figures`, which stay what they are (`plain`).
 
-    Everything in it is shared with the decision: to be read, never changed.
+    Everything in it is shared with the decision, and with other records: to be read, never changed.
     """
+    record = _dispatched(decision) if isinstance(decision, Dispatch) else _refused(decision)
     evidence = decision.evidence
-    demand, rejected = evidence.demand, evidence.rejected
-    target = demand.target
-    asked = {"kind": target.kind._value_, "id": target.id}
-    if target.because != NAMED:
-        asked["because"] = target.because
-    record: dict[str, Any]
-    if isinstance(decision, Dispatch):
-        record = {"kind": "dispatch", "target": asked, "demand": _demand(demand), "replica_id": decision.replica.id}
-        _keep_choice(decision, evidence, record)
-    else:
-        record = {"kind": "refusal", "target": asked, "demand": _demand(demand), "weights": evidence.weights}
-        record["reason"] = decision.reason.value if decision.reason else "nothing_serves_it"
-        record["retry_after_s"] = decision.retry_after_s
     if notes := notes_of(decision):
         record["notes"] = notes
-    if rejected:
-        _keep_rejects(rejected, record)
+    if evidence.rejected:
+        _keep_rejects(evidence.rejected, record)
     if evidence.panic:
         record["panic"] = True
     if evidence.spilled_from is not None:
         record["spilled_from"] = evidence.spilled_from.value
         record["escalation"] = evidence.escalation.value if evidence.escalation else None
-    if "figures" in record and len(record["figures"].ids) > CANDIDATES_KEPT:
+    figures = record.get("figures")
+    if figures is not None and len(figures.ids) > CANDIDATES_KEPT:
         _keep_best(record)
     return record
 
 
-def _keep_choice(decision: Dispatch, evidence: Evidence, record: dict[str, Any]) -> None:
-    ranking, deviations, out = evidence.ranked.ranking(), evidence.deviations, evidence.out
-    record["figures"] = ranking.figures
-    record["loads"] = ranking.loads
+def _dispatched(decision: Dispatch) -> dict[str, Any]:
+    evidence, replica = decision.evidence, decision.replica
+    demand, deviations = evidence.demand, evidence.deviations
+    figures, loads, _ = evidence.ranked.ranking()
+    target = demand.target
+    record = {
+        "kind": "dispatch",
+        "target": _target(target),
+        "demand": _demand(demand),
+        "replica_id": replica.id,
+        "figures": figures,
+        "loads": loads,
+    }
     if deviations:
         record["own"] = {name: [*values.items()] for name, values in deviations.items()}
-    if out:
-        record["out"] = sorted(out)
-    replica = decision.replica
+    if evidence.out:
+        record["out"] = sorted(evidence.out)
     if evidence.spilled_from is not None:
         record["way"] = _spilled(evidence, replica.tier.value)
-    elif evidence.demand.target.kind is _POLICY and evidence.stage is not None:
+    elif target.kind is _POLICY and evidence.stage is not None:
         record["way"] = f"the policy's step {evidence.stage.kind.value} {evidence.stage.id}"
     if replica.ledger_notes:
         record["ledger_notes"] = replica.ledger_notes
+    return record
+
+
+def _refused(refusal: Refusal) -> dict[str, Any]:
+    demand = refusal.evidence.demand
+    return {
+        "kind": "refusal",
+        "target": _target(demand.target),
+        "demand": _demand(demand),
+        "weights": refusal.evidence.weights,
+        "reason": refusal.reason.value if refusal.reason else "nothing_serves_it",
+        "retry_after_s": refusal.retry_after_s,
+    }
+
+
+@lru_cache(WORDS_KEPT)
+def _target(target: Target) -> dict[str, Any]:
+    said = {"kind": target.kind.value, "id": target.id}
+    return said if target.because == NAMED else {**said, "because": target.because}
 
 
 def _keep_best(record: dict[str, Any]) -> None:
@@ -321,10 +362,13 @@ def because_of(record: Mapping[str, Any], *, is_brief: bool = False) -> list[str
         return list(record["selected_because"])
     seen = _seen(record)
     count, index = len(seen.ids), seen.ids.index(record["replica_id"])
-    strengths = "" if is_brief else f" ({', '.join(_strengths(seen, index)) or 'all alike'})"
+    score, demand = seen.scores[index], record["demand"]
+    objective = demand["objective"] if is_brief else f"{demand['objective']} ({', '.join(_strengths(seen, index)) or 'all alike'})"
     affinity, local = seen.factors.get("affinity"), seen.factors.get("local")
-    is_bound, is_local = affinity is not None and affinity[index] > 0.0, local is not None and local[index] > 0.0
-    return _reasons(record, count, _among(record, count, seen.scores[index], max(seen.scores), strengths, is_bound, is_local))
+    is_bound = affinity is not None and affinity[index] > 0.0
+    is_local = local is not None and local[index] > 0.0 and "local_preference" not in demand
+    among = Among(count, objective, score == max(seen.scores), is_bound, is_local)
+    return _reasons(record, count, _phrases(among, f"{score:.2f}"))
 
 
 def _strengths(seen: Seen, index: int) -> list[str]:
@@ -337,16 +381,11 @@ def _strengths(seen: Seen, index: int) -> list[str]:
     return [f"{name} {seen.factors[name][index]:.2f}" for _, name in sorted(shares)[:STRENGTHS_SHOWN]]
 
 
-def _among(
-    record: Mapping[str, Any], count: int, score: float, top: float, strengths: str, is_bound: bool, is_local: bool
-) -> list[str]:
-    """How the chosen one stands among several, and what the request itself added."""
-    demand = record["demand"]
-    place = "best" if score == top else "one"
-    said = [f"{place} of {count} with score {score:.2f} by objective {demand['objective']}{strengths}"]
-    if is_bound:
+def _phrases(among: Among, score: str) -> list[str]:
+    said = [f"{'best' if among.is_best else 'one'} of {among.size} with score {score} by objective {among.objective}"]
+    if among.is_bound:
         said.append("the conversation was answered there before")
-    if is_local and "local_preference" not in demand:
+    if among.is_local:
         said.append("it is local")
     return said
 
@@ -399,18 +438,31 @@ def described(decision: Decision) -> tuple[dict[str, Any], str]:
         return record, in_words(decision)
     if "selected_because" in record:
         return record, line_of(record)
-    evidence = decision.evidence
-    ranking, place = evidence.ranked.ranking(), evidence.place
-    count, among = ranking.size - len(evidence.out), []
-    if place is not None:
-        among = _among(record, count, place.score, place.top, "", *_own(evidence, ranking, place.position))
-    return record, _line(record, _reasons(record, count, among))
+    evidence, figures = decision.evidence, record["figures"]
+    place, count, replica_id = evidence.place, len(figures.ids), record["replica_id"]
+    if "out" in record:
+        count -= len(record["out"])
+    if place is None or count == 1:
+        return record, _line(record, _reasons(record, count, ()))
+    position, score, top = place
+    demand, local, bound = evidence.demand, figures.columns.get("local"), evidence.deviations.get("affinity")
+    is_bound = bound is not None and bound.get(position, 0.0) > 0.0
+    here, is_preferred = figures.ids.index(replica_id), demand.local_preference is _PREFERRED  # not `position`: some may be left out
+    is_local = is_preferred and local is not None and local[here] > 0.0
+    # Not by a call of Python: one is made for every request.
+    among = tuple.__new__(Among, (count, record["demand"]["objective"], score == top, is_bound, is_local))
+    if record.keys() <= NOT_SAID:
+        before, after = _usual_words(replica_id, demand.target, among)
+        return record, f"{before}{score:.2f}{after}"
+    return record, _line(record, _reasons(record, count, _phrases(among, f"{score:.2f}")))
 
 
-def _own(evidence: Evidence, ranking: Ranking, position: int) -> tuple[bool, bool]:
-    """Was the conversation answered there before, and is it local?"""
-    bound, local = evidence.deviations.get("affinity"), ranking.figures.columns.get("local")
-    return bound is not None and bound.get(position, 0.0) > 0.0, local is not None and local[position] > 0.0
+@lru_cache(WORDS_KEPT)
+def _usual_words(replica_id: str, target: Target, among: Among) -> tuple[str, str]:
+    """The line of a choice among several of which nothing more is to be said, before and after its score."""
+    record = {"replica_id": replica_id, "target": _target(target)}
+    before, _, after = _line(record, _reasons(record, among.size, _phrases(among, HERE))).rpartition(HERE)
+    return before, after
 
 
 def line_of(record: Mapping[str, Any]) -> str:

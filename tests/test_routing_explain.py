@@ -178,6 +178,19 @@ def test_the_chosen_one_is_kept_even_where_many_are_better() -> None:
     assert len(record["candidates"]) == CANDIDATES_KEPT
 
 
+def test_of_many_who_are_out_nobody_is_kept() -> None:
+    fleet = [replica(f"p{i:03}/x", is_local=i == 39) for i in range(40)]
+    for left in (2, CANDIDATES_KEPT, CANDIDATES_KEPT + 1):
+        tried = frozenset(each.id for each in fleet[: 40 - left])
+        decision = decide(*fleet, tried=tried, affinity_keys=("k",))
+        record = told(kept(decision))
+        assert {each["replica_id"] for each in record["candidates"]} <= {each.id for each in fleet} - tried
+        assert len(record["candidates"]) == min(left, CANDIDATES_KEPT)
+        assert record["replica_id"] == "p039/x"
+        assert "it is local" in record["selected_because"]
+        assert described(decision)[1] == line_of(kept(decision))
+
+
 def test_a_record_from_before_models_were_kept_is_told_too() -> None:
     record = {
         "kind": "dispatch",
@@ -255,6 +268,7 @@ def test_what_decisions_share_is_told_once_and_short() -> None:
     assert figures["factors"]["errors"] == [1, 1]
     assert figures["factors"]["load"] == [0.25]
     assert as_record(decision)["figures"] is dispatch(decision).evidence.ranked.ranking().figures
+
 
 def test_a_step_of_a_policy_and_a_conversation_are_said() -> None:
     policy = Policy("code", (Target(TargetKind.MODEL, "gone"), Target(TargetKind.TIER, "mid")))

@@ -41,13 +41,13 @@ ATTEMPT_COLUMNS = (
 )
 
 _PLAIN_OF_EXCHANGES = (
-    "id, request_id, started_at, dialect, requested_model, harness, client_key, input_tokens_estimated, http_status, logical_model_id, "
-    "replica_id, provider_id, tier, use_case, total_s, bytes_in, bytes_out, affinity_key"
-).split(", ")
+    *("id", "request_id", "started_at", "dialect", "requested_model", "harness", "client_key", "input_tokens_estimated", "http_status"),
+    *("logical_model_id", "replica_id", "provider_id", "tier", "use_case", "total_s", "bytes_in", "bytes_out", "affinity_key"),
+)
 _PLAIN_OF_ATTEMPTS = (
-    "number, replica_id, provider_id, upstream_model, started_at, upstream_status, upstream_request_id, queue_s, connect_s, ttft_s, "
-    "between_tokens_s, total_s, cost_usd, price_version"
-).split(", ")
+    *("number", "replica_id", "provider_id", "upstream_model", "started_at", "upstream_status", "upstream_request_id", "queue_s"),
+    *("connect_s", "ttft_s", "between_tokens_s", "total_s", "cost_usd", "price_version"),
+)
 """What goes into a row as it is: read by one call that is no line of Python."""
 
 _TOKENS = ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
@@ -92,19 +92,22 @@ class Rows(NamedTuple):
 
 
 def rows_of(record: ExchangeRecord) -> Rows:
-    id_, decision, summary = record.id, record.decision, record.summary
-    size, text = _EXCHANGE_BYTES, None
+    decision, text = record.decision, None
+    summary: str | None = record.summary
+    size = _EXCHANGE_BYTES
     if decision is not None:
         text = decision_text(decision)
         size += len(text)
         if "figures" in decision:
             summary = None  # `routing.explain.line_of` the decision says it, to whoever asks
-    row = (*_of_exchange(record), 1 if record.stream else 0, summary, text)
+    row: Row = _of_exchange(record)
+    row += (1 if record.stream else 0, summary, text)
     rare = _rare_of_exchange(record)
-    attempts = [_attempt_row(id_, attempt) for attempt in record.attempts]
-    size += _ATTEMPT_BYTES * len(attempts)
+    if rare != _NOTHING_RARE:
+        row += rare
+    attempts = [_attempt_row(row[0], attempt) for attempt in record.attempts]
     # Without the call of Python that a NamedTuple's own `__new__` is.
-    return tuple.__new__(Rows, (row if rare == _NOTHING_RARE else row + rare, attempts, size))
+    return tuple.__new__(Rows, (row, attempts, size + _ATTEMPT_BYTES * len(attempts)))
 
 
 def _attempt_row(exchange_id: str, attempt: AttemptRecord) -> Row:
