@@ -23,6 +23,7 @@ from routing.types import (
     TargetKind,
     UseCase,
 )
+from tests.journal_samples import WHOLE
 from tests.playbook import Asked, Dispatched, Failed, Finished, Playbook, catalog_of, demand_for, for_tier, replica, router_for
 
 
@@ -205,30 +206,6 @@ def test_a_record_from_before_models_were_kept_is_told_too() -> None:
     }
     assert told(record)["selected_because"] == record["selected_because"]
     assert [candidate["logical_model_id"] for candidate in told(record)["candidates"]] == [None, None]
-
-
-WHOLE: dict[str, Any] = {
-    "kind": "dispatch",
-    "target": {"kind": "model", "id": "bench-model", "because": "the client named it"},
-    "demand": {
-        "use_case": "chat",
-        "objective": "balanced",
-        "dialect": "chat",
-        "harness": "unknown",
-        "input_tokens": 550,
-        "output_tokens": 64,
-        "requested_model": "bench-model",
-    },
-    "logical_model_id": "bench-model",
-    "replica_id": "a/up-model",
-    "ids": ["a/up-model", "b/up-model"],
-    "model_ids": ["bench-model", "bench-model"],
-    "scores": [4.983333333333333, 4.550000000000001],
-    "factors": {"cost": [1.0, 1.0], "latency": [0.75, 0.5], "load": [0.3333333333333333, 1.0], "affinity": [1.0, 0.0]},
-    "neutrals": {"affinity": 0.0, "context": 1.0},
-    "weights": {"affinity": 0.6, "context": 1.0, "cost": 0.2, "latency": 0.5, "load": 0.25},
-}
-"""As journals have them that were written before 22 November 2026."""
 
 
 def test_a_record_with_whole_columns_is_told_too() -> None:
