@@ -63,14 +63,15 @@ _line_of = partial(orjson.dumps, default=str, option=orjson.OPT_APPEND_NEWLINE)
 
 def _write_json(threshold: int) -> WriteLines:
     """A batch of lines in one write, past structlog's chain: 7 µs a line instead of 16 when we measured it."""
+    loud = [level for level, number in LEVELS.items() if number >= threshold]
 
     def write(lines: list[tuple[str, dict[str, Any]]]) -> None:
-        rest = {"event": "exchange", "level": "info", "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        timestamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+        rest = {level: {"event": "exchange", "level": level, "timestamp": timestamp} for level in loud}
         written: list[bytes] = []
         for level, fields in lines:
-            if LEVELS[level] >= threshold:
-                rest["level"] = level
-                fields.update(rest)
+            if level in rest:
+                fields.update(rest[level])
                 written.append(_line_of(fields))
         sys.stderr.buffer.write(b"".join(written))
         sys.stderr.buffer.flush()

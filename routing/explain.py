@@ -1,20 +1,25 @@
 """One decision, told: as the record that programs read, and as a line for people. Header, journal, API and log all tell this.
 
-The record is made behind the journal's queue, yet on the proxy's own processor: nothing is worked out twice, columns are shared with the
-ranking, and members that have their usual value are left out until `told` puts them back. Weights stay in every record: only those it was
-decided by explain a score, and the next version or the next reload may have others. (`_value_` of an enum is an attribute, `value` is two
-calls of Python in 3.11.)
+The record is made behind the journal's queue, yet on the proxy's own processor: nothing is worked out there that `told` can work out when
+somebody reads it. It holds the figures that many decisions share (`routing.types.Figures`, which a store writes out once and copies from
+then on), what was in flight, and what the request itself added; members that have their usual value are left out. Weights stay in every
+record: only those it was decided by explain a score, and the next version or the next reload may have others. Records of before hold
+scores and whole columns, and are told as well.
+
+(`_value_` of an enum is an attribute, `value` is two calls of Python in 3.11.)
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from routing.candidates import objective_for
 from routing.degrading import degraded_by
+from routing.scoring import DIGITS
 from routing.translation import note_of
 from routing.types import (
     Decision,
@@ -22,9 +27,11 @@ from routing.types import (
     Dispatch,
     Escalation,
     Evidence,
+    Figures,
     LocalPreference,
-    Ranking,
+    Refusal,
     Reject,
+    Target,
     TargetKind,
     capability_names,
 )
@@ -38,16 +45,18 @@ NO_DIFFERENCE = 1e-9
 """Of a mean of equals rounding may leave a rest."""
 REJECTS_SHOWN = 5
 
+WORDS_KEPT = 256
+"""Of the latest decisions: those of one conversation, and most of one catalog, are said in the same words."""
+
 CANDIDATES_KEPT = 32
 REJECTS_KEPT = 32
 """In a record; the others are counted. Nobody reads five hundred rows, and they would be 100 KB."""
 
-PARTED_FROM = 8
-"""Candidates. With so many it pays to tell a factor that is the same for all of them once; with two, looking for such factors took a
-third of the time that a decision's words take (measured), and saved 90 bytes."""
+KEPT_ONLY = ("figures", "loads", "own", "out", "way", "ledger_notes", "ids", "model_ids", "scores", "factors", "neutrals")
+"""Members of a kept record that `told` turns into rows, and into reasons. The last five are of older records."""
 
-KEPT_ONLY = ("ids", "model_ids", "scores", "factors", "neutrals", "way", "ledger_notes")
-"""Members of a kept record that `told` turns into rows, and into reasons."""
+NAMED = "the client named it"
+"""Usually why a target is one."""
 
 USUAL: Mapping[str, Any] = {
     "rejected_candidates": (),
@@ -68,102 +77,51 @@ USUAL_DEMAND: Mapping[str, Any] = {
     "local_preference": LocalPreference.PREFERRED.value,
     "excluded_providers": (),
 }
+USUAL_TARGET: Mapping[str, Any] = {"because": NAMED}
 """What a record leaves out."""
+
+NOT_SAID = frozenset(
+    {"kind", "target", "demand", "replica_id", "figures", "loads", "own", "out", "rejected_candidates", "rejects_left_out"},
+)
+"""Members of a record that add no words of their own to what is said of a choice among several."""
+
+HERE = "\0"
+"""Stands for a score until it is known."""
+
+
+class Among(NamedTuple):
+    """How the chosen one stands among several, but for its score."""
+
+    size: int
+    objective: str
+    is_best: bool
+    is_bound: bool
+    """Was the conversation answered there before?"""
+    is_local: bool
+    """And was that a reason?"""
 
 
 class Seen(NamedTuple):
-    """The columns of an evidence, put together once."""
+    """What a decision saw of its candidates, put together."""
 
     ids: Sequence[str]
-    model_ids: Sequence[str]
+    model_ids: Sequence[str | None]
     scores: Sequence[float]
     factors: Mapping[str, Sequence[float]]
-    """At least those that set candidates apart."""
-    neutrals: Mapping[str, float]
-    """Those that are the same for all candidates, unless `factors` has them too."""
+    weights: Mapping[str, float]
 
 
-def _seen(evidence: Evidence) -> Seen:
-    ranking = evidence.ranked.ranking()
-    ids, factors, scores = ranking.ids, ranking.columns, ranking.totals
-    if evidence.deviations:
-        factors, scores = _deviating(evidence, ranking)
-    seen = Seen(ids, ranking.logical_model_ids, scores, factors, ranking.neutrals)
-    if evidence.out:
-        seen = _only(seen, [i for i in range(len(ids)) if i not in evidence.out])
-    return _parted(seen) if len(seen.ids) >= PARTED_FROM else seen
-
-
-def _deviating(evidence: Evidence, ranking: Ranking) -> tuple[Mapping[str, Sequence[float]], Sequence[float]]:
-    """The ranking's factors and scores with what this one request adds to them."""
-    factors, scores = dict(ranking.columns), list(ranking.totals)
-    for name, values in evidence.deviations.items():
-        weight, neutral = evidence.weights[name], ranking.neutrals[name]
-        factors[name] = column = [neutral] * len(scores)
-        for i, value in values.items():
-            column[i] = value
-            scores[i] += weight * (value - neutral)
-    return factors, scores
-
-
-def _parted(seen: Seen) -> Seen:
-    """What is the same for all, moved to where it is told once."""
-    factors: dict[str, Sequence[float]] = {}
-    neutrals: dict[str, float] = dict(seen.neutrals)
-    count = len(seen.ids)
-    for name, column in seen.factors.items():
-        if column.count(column[0]) == count:
-            neutrals[name] = column[0]
-        else:
-            factors[name] = column
-    return seen._replace(factors=factors, neutrals=neutrals)
-
-
-def _only(seen: Seen, positions: Sequence[int]) -> Seen:
-    pick = _picker(positions)
-    factors = {name: pick(column) for name, column in seen.factors.items()}
-    return Seen(pick(seen.ids), pick(seen.model_ids), pick(seen.scores), factors, seen.neutrals)
-
-
-def _picker(positions: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
-    if len(positions) > 1:
-        return itemgetter(*positions)  # measured: 1.1 µs for 32 of 64, a comprehension 1.8, and there are twenty columns
-    return lambda column: [column[i] for i in positions]
-
-
-def _best(seen: Seen, chosen: int) -> Seen:
-    """The best ones, and the chosen one in any case: another replica of a model that failed may come before better ones."""
-    ranked = sorted(range(len(seen.ids)), key=seen.scores.__getitem__, reverse=True)[:CANDIDATES_KEPT]
-    return _only(seen, ranked if chosen in ranked else [*ranked[:-1], chosen])
+# The record
 
 
 def as_record(decision: Decision) -> dict[str, Any]:
-    """The decision with its evidence in plain values, as the journal keeps it. Its columns are the ranking's own: read, never changed."""
+    """The decision with its evidence, as the journal keeps it: plain values, but for `figures`, which stay what they are (`plain`).
+
+    Everything in it is shared with the decision, and with other records: to be read, never changed.
+    """
+    record = _dispatched(decision) if isinstance(decision, Dispatch) else _refused(decision)
     evidence = decision.evidence
-    demand = evidence.demand
-    seen, target, notes = _seen(evidence), demand.target, notes_of(decision)
-    record: dict[str, Any] = {
-        "kind": "refusal",
-        "target": {"kind": target.kind._value_, "id": target.id, "because": target.because},
-        "demand": _demand(demand),
-    }
-    if isinstance(decision, Dispatch):
-        replica = decision.replica
-        record["kind"] = "dispatch"
-        record["logical_model_id"] = replica.logical_model_id
-        record["replica_id"] = replica.id
-        if evidence.spilled_from is not None:
-            record["way"] = _spilled(evidence, replica.tier.value)
-        elif target.kind is _POLICY and evidence.stage is not None:
-            record["way"] = f"the policy's step {evidence.stage.kind.value} {evidence.stage.id}"
-        if replica.ledger_notes:
-            record["ledger_notes"] = replica.ledger_notes
-    else:
-        record["reason"] = decision.reason.value if decision.reason else "nothing_serves_it"
-        record["retry_after_s"] = decision.retry_after_s
-    record["ids"], record["model_ids"], record["scores"], record["factors"], record["neutrals"] = seen
-    record["weights"] = evidence.weights
-    if notes:
+    if notes := notes_of(decision):
         record["notes"] = notes
     if evidence.rejected:
         _keep_rejects(evidence.rejected, record)
@@ -172,16 +130,88 @@ def as_record(decision: Decision) -> dict[str, Any]:
     if evidence.spilled_from is not None:
         record["spilled_from"] = evidence.spilled_from.value
         record["escalation"] = evidence.escalation.value if evidence.escalation else None
-    if len(seen.ids) > CANDIDATES_KEPT and isinstance(decision, Dispatch):
-        _keep_best(seen, decision.replica.id, record)
+    figures = record.get("figures")
+    if figures is not None and len(figures.ids) > CANDIDATES_KEPT:
+        _keep_best(record)
     return record
 
 
-def _keep_best(seen: Seen, chosen: str, record: dict[str, Any]) -> None:
-    record["selected_because"] = because_of(record)  # while all are there to be compared with
-    record["candidates_left_out"] = len(seen.ids) - CANDIDATES_KEPT
-    best = _best(seen, seen.ids.index(chosen))
-    record["ids"], record["model_ids"], record["scores"], record["factors"], record["neutrals"] = best
+def _dispatched(decision: Dispatch) -> dict[str, Any]:
+    evidence, replica = decision.evidence, decision.replica
+    demand, deviations = evidence.demand, evidence.deviations
+    figures, loads, _ = evidence.ranked.ranking()
+    target = demand.target
+    record = {
+        "kind": "dispatch",
+        "target": _target(target),
+        "demand": _demand(demand),
+        "replica_id": replica.id,
+        "figures": figures,
+        "loads": loads,
+    }
+    if deviations:
+        record["own"] = {name: [*values.items()] for name, values in deviations.items()}
+    if evidence.out:
+        record["out"] = sorted(evidence.out)
+    if evidence.spilled_from is not None:
+        record["way"] = _spilled(evidence, replica.tier.value)
+    elif target.kind is _POLICY and evidence.stage is not None:
+        record["way"] = f"the policy's step {evidence.stage.kind.value} {evidence.stage.id}"
+    if replica.ledger_notes:
+        record["ledger_notes"] = replica.ledger_notes
+    return record
+
+
+def _refused(refusal: Refusal) -> dict[str, Any]:
+    demand = refusal.evidence.demand
+    return {
+        "kind": "refusal",
+        "target": _target(demand.target),
+        "demand": _demand(demand),
+        "weights": refusal.evidence.weights,
+        "reason": refusal.reason.value if refusal.reason else "nothing_serves_it",
+        "retry_after_s": refusal.retry_after_s,
+    }
+
+
+@lru_cache(WORDS_KEPT)
+def _target(target: Target) -> dict[str, Any]:
+    said = {"kind": target.kind.value, "id": target.id}
+    return said if target.because == NAMED else {**said, "because": target.because}
+
+
+def _keep_best(record: dict[str, Any]) -> None:
+    """The best ones, and the chosen one in any case: another replica of a model that failed may come before better ones."""
+    seen, figures = _seen(record), record["figures"]
+    left_out = len(seen.ids) - CANDIDATES_KEPT
+    if left_out > 0:
+        record["selected_because"] = because_of(record)  # while all are there to be compared with
+        record["candidates_left_out"] = left_out
+    scores = dict(zip(seen.ids, seen.scores, strict=True))
+    best = sorted(scores, key=scores.__getitem__, reverse=True)[:CANDIDATES_KEPT]
+    chosen = record["replica_id"]
+    positions = {id_: i for i, id_ in enumerate(figures.ids)}
+    kept = [positions[id_] for id_ in (best if chosen in best else [*best[:-1], chosen])]
+    pick = _picker(kept)
+    record["figures"] = Figures(
+        pick(figures.ids),
+        pick(figures.logical_model_ids),
+        {name: pick(column) for name, column in figures.columns.items()},
+        figures.neutrals,
+        pick(figures.totals),
+        figures.weights,
+    )
+    record["loads"] = {name: pick(column) for name, column in record["loads"].items()}
+    if "own" in record:
+        places = {position: place for place, position in enumerate(kept)}
+        record["own"] = {name: [(places[i], value) for i, value in own if i in places] for name, own in record["own"].items()}
+    record.pop("out", None)
+
+
+def _picker(positions: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    if len(positions) > 1:
+        return itemgetter(*positions)  # measured: 1.1 µs for 32 of 64, a comprehension 1.8, and there are twenty columns
+    return lambda column: [column[i] for i in positions]
 
 
 def _keep_rejects(rejected: Sequence[Reject], record: dict[str, Any]) -> None:
@@ -221,28 +251,52 @@ def _demand(demand: Demand) -> dict[str, Any]:
     return kept
 
 
+def plain(figures: Figures) -> dict[str, Any]:
+    """Figures in plain values, the short way: `factors` has for each factor its weight, and then one value where it is the same for all
+    candidates, one per candidate where it sets them apart, none where it depends on what is in flight. Totals are as they are: the order
+    of the candidates hangs on their last bit."""
+    columns, neutrals, models = figures.columns, figures.neutrals, figures.logical_model_ids
+    factors: dict[str, list[float]] = {}
+    for name, weight in figures.weights.items():
+        column = columns.get(name)
+        if column is None:
+            values = [neutrals[name]] if name in neutrals else []
+        elif column.count(column[0]) == len(column):
+            values = [round(column[0], DIGITS)]
+        else:
+            values = [round(value, DIGITS) for value in column]
+        factors[name] = [int(value) if value == int(value) else value for value in (weight, *values)]
+    said: dict[str, Any] = {"ids": figures.ids, "totals": figures.totals, "factors": factors}
+    if models.count(models[0]) == len(models):
+        return {"model_id": models[0], **said}
+    return {"model_ids": models, **said}
+
+
+# Reading it
+
+
 def told(record: Mapping[str, Any]) -> dict[str, Any]:
     """A kept record as people and programs read it: the candidates one by one, best first, each with its factors.
 
     `candidates_left_out` (a number) and `rejects_left_out` (reason → number) are there only when a record has not room for all.
     """
-    ids, scores = record["ids"], record["scores"]
-    factors = dict(record["factors"])
-    for name, value in record.get("neutrals", {}).items():
-        factors.setdefault(name, [value] * len(ids))
-    model_ids = record.get("model_ids") or [None] * len(ids)  # records from before 0.2 do not say
+    seen = _seen(record)
     candidates = [
         {
-            "replica_id": ids[i],
-            "logical_model_id": model_ids[i],
-            "score": round(scores[i], 4),
-            "factors": {name: round(column[i], 4) for name, column in factors.items()},
+            "replica_id": seen.ids[i],
+            "logical_model_id": seen.model_ids[i],
+            "score": round(seen.scores[i], 4),
+            "factors": {name: round(column[i], 4) for name, column in seen.factors.items()},
         }
-        for i in sorted(range(len(ids)), key=lambda i: (-scores[i], ids[i]))
+        for i in sorted(range(len(seen.ids)), key=lambda i: (-seen.scores[i], seen.ids[i]))
     ]
     said = _filled(USUAL, {name: value for name, value in record.items() if name not in KEPT_ONLY})
+    said["weights"] = seen.weights
     if record.get("kind") == "dispatch":
+        said.setdefault("logical_model_id", seen.model_ids[seen.ids.index(record["replica_id"])])
         said["selected_because"] = because_of(record)
+    if "target" in record:
+        said["target"] = _filled(USUAL_TARGET, record["target"])
     if "demand" in record:
         said["demand"] = _filled(USUAL_DEMAND, record["demand"])
     return said | {"candidates": candidates}
@@ -253,25 +307,100 @@ def _filled(usual: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]
     return {**kept, **missing}
 
 
+def _seen(record: Mapping[str, Any]) -> Seen:
+    figures = record.get("figures")
+    if figures is None:
+        return _seen_before(record)
+    if isinstance(figures, Figures):
+        figures = plain(figures)
+    ids: Sequence[str] = figures["ids"]
+    count, scores = len(ids), [*figures["totals"]]
+    weights = {name: float(row[0]) for name, row in figures["factors"].items()}
+    factors: dict[str, list[float]] = {}
+    for name, (_, *values) in figures["factors"].items():
+        factors[name] = [*map(float, values)] if len(values) == count else [*map(float, values)] * count
+    for name, column in record["loads"].items():
+        factors[name] = column
+        for i, value in enumerate(column):
+            scores[i] += weights[name] * value
+    for name, own in record.get("own", {}).items():
+        neutral = factors[name][0]
+        for i, value in own:
+            factors[name][i] = value
+            scores[i] += weights[name] * (value - neutral)
+    seen = Seen(ids, figures.get("model_ids") or [figures["model_id"]] * count, scores, factors, weights)
+    return _without(seen, record["out"]) if "out" in record else seen
+
+
+def _without(seen: Seen, out: Sequence[int]) -> Seen:
+    pick = _picker([i for i in range(len(seen.ids)) if i not in out])
+    factors = {name: pick(column) for name, column in seen.factors.items()}
+    return Seen(pick(seen.ids), pick(seen.model_ids), pick(seen.scores), factors, seen.weights)
+
+
+def _seen_before(record: Mapping[str, Any]) -> Seen:
+    """Of a record of the days when scores and whole columns were kept, or of a refusal, which saw no candidates."""
+    ids = record.get("ids", ())
+    factors = dict(record.get("factors", {}))
+    for name, value in record.get("neutrals", {}).items():
+        factors.setdefault(name, [value] * len(ids))
+    model_ids = record.get("model_ids") or [None] * len(ids)  # records from before 0.2 do not say
+    return Seen(ids, model_ids, record.get("scores", ()), factors, record.get("weights", {}))
+
+
+# In words
+
+
 def because(decision: Dispatch) -> list[str]:
     """Why this replica, in the order in which it was found: plain phrases."""
     return because_of(as_record(decision))
 
 
 def because_of(record: Mapping[str, Any], *, is_brief: bool = False) -> list[str]:
-    """The same of a kept record of a dispatch. Briefly: without what sets the chosen one apart, which takes as long as all the rest."""
+    """The same of a kept record of a dispatch. Briefly: without what sets the chosen one apart."""
     if "selected_because" in record:  # worked out where there was more to see, or by an older donut
         return list(record["selected_because"])
-    target, candidates = record["target"], len(record["ids"])
-    reasons = [f"{target['kind']} {target['id']}: {target['because']}"]
+    seen = _seen(record)
+    count, index = len(seen.ids), seen.ids.index(record["replica_id"])
+    score, demand = seen.scores[index], record["demand"]
+    objective = demand["objective"] if is_brief else f"{demand['objective']} ({', '.join(_strengths(seen, index)) or 'all alike'})"
+    affinity, local = seen.factors.get("affinity"), seen.factors.get("local")
+    is_bound = affinity is not None and affinity[index] > 0.0
+    is_local = local is not None and local[index] > 0.0 and "local_preference" not in demand
+    among = Among(count, objective, score == max(seen.scores), is_bound, is_local)
+    return _reasons(record, count, _phrases(among, f"{score:.2f}"))
+
+
+def _strengths(seen: Seen, index: int) -> list[str]:
+    """What speaks for the chosen one."""
+    shares: list[tuple[float, str]] = []
+    for name, column in seen.factors.items():
+        share = seen.weights[name] * (column[index] - sum(column) / len(column))
+        if share > NO_DIFFERENCE:
+            shares.append((-share, name))
+    return [f"{name} {seen.factors[name][index]:.2f}" for _, name in sorted(shares)[:STRENGTHS_SHOWN]]
+
+
+def _phrases(among: Among, score: str) -> list[str]:
+    said = [f"{'best' if among.is_best else 'one'} of {among.size} with score {score} by objective {among.objective}"]
+    if among.is_bound:
+        said.append("the conversation was answered there before")
+    if among.is_local:
+        said.append("it is local")
+    return said
+
+
+def _reasons(record: Mapping[str, Any], count: int, among: Sequence[str]) -> list[str]:
+    target = record["target"]
+    reasons = [f"{target['kind']} {target['id']}: {target.get('because', NAMED)}"]
     if "way" in record:
         reasons.append(record["way"])
     if "panic" in record:
         reasons.append("every candidate is ejected; this one is the least bad")
-    elif candidates == 1:
+    elif count == 1:
         reasons.append("the only candidate left" if "rejected_candidates" in record else "the only replica that serves it")
     else:
-        _add_standing(record, reasons, is_brief=is_brief)
+        reasons += among
     if "notes" in record:
         reasons += record["notes"]
     if "ledger_notes" in record:
@@ -295,54 +424,60 @@ def notes_of(decision: Decision) -> tuple[str, ...]:
 def _spilled(evidence: Evidence, tier: str) -> str:
     wanted = evidence.spilled_from.value if evidence.spilled_from else ""
     way = {Escalation.UP: "up to", Escalation.DOWN: "down to", None: "to"}[evidence.escalation]
-    ids = evidence.ranked.ranking().ids
+    ids = evidence.ranked.ranking().figures.ids
     rejected = any(reject.replica_id not in ids for reject in evidence.rejected)
     why = "nobody in it can answer" if rejected else "nothing serves it there"
     return f"tier {wanted} is left {way} {tier}: {why}"
 
 
-def _add_standing(record: Mapping[str, Any], reasons: list[str], *, is_brief: bool) -> None:
-    """How the chosen one stands among the candidates, and what the request itself added."""
-    factors, neutrals, scores, demand = record["factors"], record["neutrals"], record["scores"], record["demand"]
-    index = record["ids"].index(record["replica_id"])
-    score = scores[index]
-    place = "best" if score == max(scores) else "one"
-    strengths = "" if is_brief else f" ({', '.join(_strengths(record, index)) or 'all alike'})"
-    reasons.append(f"{place} of {len(scores)} with score {score:.2f} by objective {demand['objective']}{strengths}")
-    if _value(factors, neutrals, "affinity", index) > 0.0:
-        reasons.append("the conversation was answered there before")
-    if "local_preference" not in demand and _value(factors, neutrals, "local", index) > 0.0:
-        reasons.append("it is local")
-
-
-def _strengths(record: Mapping[str, Any], index: int) -> list[str]:
-    """What speaks for the chosen one."""
-    factors, weights, count = record["factors"], record["weights"], len(record["ids"])
-    shares: list[tuple[float, str]] = []
-    for name, column in factors.items():
-        share = weights[name] * (column[index] - sum(column) / count)
-        if share > NO_DIFFERENCE:
-            shares.append((-share, name))
-    return [f"{name} {factors[name][index]:.2f}" for _, name in sorted(shares)[:STRENGTHS_SHOWN]]
-
-
-def _value(factors: Mapping[str, Sequence[float]], neutrals: Mapping[str, float], name: str, position: int) -> float:
-    """0.0 for what is no factor here."""
-    return factors[name][position] if name in factors else neutrals.get(name, 0.0)
-
-
 def described(decision: Decision) -> tuple[dict[str, Any], str]:
-    """`as_record`, and the decision in one line, briefly: it is made for every request, and hardly ever read."""
+    """`as_record`, and the decision in one line, briefly: it is made for every request, and hardly ever read. `line_of` the record says
+    the same; this takes it from what the choice already knew."""
     record = as_record(decision)
-    if isinstance(decision, Dispatch):
-        return record, f"{decision.replica.id} because {'; '.join(because_of(record, is_brief=True))}"
-    return record, in_words(decision)
+    if not isinstance(decision, Dispatch):
+        return record, in_words(decision)
+    if "selected_because" in record:
+        return record, line_of(record)
+    evidence, figures = decision.evidence, record["figures"]
+    place, count, replica_id = evidence.place, len(figures.ids), record["replica_id"]
+    if "out" in record:
+        count -= len(record["out"])
+    if place is None or count == 1:
+        return record, _line(record, _reasons(record, count, ()))
+    position, score, top = place
+    demand, local, bound = evidence.demand, figures.columns.get("local"), evidence.deviations.get("affinity")
+    is_bound = bound is not None and bound.get(position, 0.0) > 0.0
+    here, is_preferred = figures.ids.index(replica_id), demand.local_preference is _PREFERRED  # not `position`: some may be left out
+    is_local = is_preferred and local is not None and local[here] > 0.0
+    # Not by a call of Python: one is made for every request.
+    among = tuple.__new__(Among, (count, record["demand"]["objective"], score == top, is_bound, is_local))
+    if record.keys() <= NOT_SAID:
+        before, after = _usual_words(replica_id, demand.target, among)
+        return record, f"{before}{score:.2f}{after}"
+    return record, _line(record, _reasons(record, count, _phrases(among, f"{score:.2f}")))
+
+
+@lru_cache(WORDS_KEPT)
+def _usual_words(replica_id: str, target: Target, among: Among) -> tuple[str, str]:
+    """The line of a choice among several of which nothing more is to be said, before and after its score."""
+    record = {"replica_id": replica_id, "target": _target(target)}
+    before, _, after = _line(record, _reasons(record, among.size, _phrases(among, HERE))).rpartition(HERE)
+    return before, after
+
+
+def line_of(record: Mapping[str, Any]) -> str:
+    """A kept record of a dispatch in one line, briefly."""
+    return _line(record, because_of(record, is_brief=True))
+
+
+def _line(record: Mapping[str, Any], reasons: Sequence[str]) -> str:
+    return f"{record['replica_id']} because {'; '.join(reasons)}"
 
 
 def in_words(decision: Decision) -> str:
     """One line of English."""
     if isinstance(decision, Dispatch):
-        return f"{decision.replica.id} because {'; '.join(because(decision))}"
+        return _line(as_record(decision), because(decision))
     rejected = decision.evidence.rejected
     if not rejected:
         return f"refused: nothing serves {decision.evidence.target.kind.value} {decision.evidence.target.id}"

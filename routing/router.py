@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 
 from routing.candidates import BOUND, Candidates, Question, occasions_of
-from routing.choice import best
+from routing.choice import NO_MODELS, best
 from routing.criteria import AS_SHIPPED, Criteria, Tuning
 from routing.facts import Fact
 from routing.failover import is_charged
@@ -143,7 +143,15 @@ class Router:
         self, stage: Stage, found: Found, question: Question, occasions: int, *, panic: bool = False, notes: tuple[str, ...] = ()
     ) -> Choice:
         candidates, ranked, rejects, out = found
-        scoring = self._scoring
+        scoring, tried = self._scoring, question.tried
+        deviations = scoring.deviations(candidates, question, occasions)
+        place, position = None, 0
+        if len(candidates.replicas) > 1:
+            failed_models = self._models_of(tried) if tried else NO_MODELS
+            place = best(ranked.ranking(), scoring.weights, deviations, out, failed_models)
+            position = place.position
+            if failed_models:
+                notes += _note_again(candidates, out, position, failed_models)
         evidence = new(
             Evidence,
             (
@@ -153,27 +161,15 @@ class Router:
                 stage.target,
                 rejects,
                 out,
-                scoring.deviations(candidates, question, occasions),
+                deviations,
                 panic,
                 stage.spilled_from,
                 stage.escalation,
                 notes,
+                place,
             ),
         )
-        if question.tried:
-            return self._best_again(candidates, evidence, question.tried)
-        position = best(evidence) if len(candidates.replicas) > 1 else 0
         return candidates.replicas[position], candidates.states[position], evidence
-
-    def _best_again(self, candidates: Candidates, evidence: Evidence, tried: Set[str]) -> Choice:
-        """After somebody has failed this exchange: the same model elsewhere, else the best."""
-        failed_models = self._models_of(tried)
-        position = best(evidence, failed_models)
-        winner = candidates.replicas[position]
-        if winner.logical_model_id in failed_models and len(set(evidence.logical_model_ids)) > 1:
-            note = f"another replica of {winner.logical_model_id} comes before other models"
-            evidence = evidence._replace(notes=(*evidence.notes, note))
-        return winner, candidates.states[position], evidence
 
     def _last_resort(self, plan: Plan, question: Question, verdict: Verdict, panicked: bool) -> Choice | Refusal:
         """Nobody passed all gates: what may be set aside is, before anyone is refused."""
@@ -213,3 +209,11 @@ class Router:
     def _models_of(self, tried: Set[str]) -> frozenset[str]:
         replicas = self.catalog.replicas
         return frozenset(replicas[id_].logical_model_id for id_ in tried if id_ in replicas)
+
+
+def _note_again(candidates: Candidates, out: Set[int], position: int, failed_models: Set[str]) -> tuple[str, ...]:
+    """After somebody has failed this exchange: was the same model elsewhere preferred to others?"""
+    winner = candidates.replicas[position].logical_model_id
+    if winner not in failed_models or all(i in out or each.logical_model_id == winner for i, each in enumerate(candidates.replicas)):
+        return ()
+    return (f"another replica of {winner} comes before other models",)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 from routing.candidates import Candidates, Question
-from routing.factors import DemandFactor, DerivedFactor, Factor, MeasuredFactor
+from routing.factors import DemandFactor, DerivedFactor, Factor, LoadFactor, MeasuredFactor
 from routing.selectors import PROFILES, Axes, Emphasis, Selector
 from routing.types import NO_DEVIATIONS, Objective
 
@@ -19,6 +20,39 @@ def _indifferent(axes: Axes, emphasis: Emphasis) -> list[float]:
 
 INDIFFERENT = Selector("indifferent", _indifferent)
 """For an objective whose selector this router does not have."""
+
+
+DIGITS = 6
+"""Of a factor's value, as it is kept: people are shown four."""
+
+
+class _ByLoad(dict[int, float]):
+    """Attempts in flight → a value, worked out when it is first asked for. As long as the most that ever were in flight at once."""
+
+    def __init__(self, of: Callable[[int], float]) -> None:
+        self._of = of
+
+    def __missing__(self, in_flight: int) -> float:
+        value = self[in_flight] = self._of(in_flight)
+        return value
+
+
+class Load(NamedTuple):
+    """A load factor as tables, which `map` reads without a call of Python."""
+
+    name: str
+    value: Callable[[int], float]
+    """Of so many attempts in flight."""
+    weighted: Callable[[int], float]
+    """The same, times the factor's weight."""
+
+
+def _load(factor: LoadFactor, weight: float) -> Load:
+    value = _ByLoad(lambda in_flight: round(factor.of(in_flight), DIGITS)).__getitem__
+    return Load(factor.name, value, _ByLoad(lambda in_flight: weight * value(in_flight)).__getitem__)
+
+
+Asked = Sequence[tuple[str, Callable[[Candidates, Question], Mapping[int, float]]]]
 
 
 class Scoring:
@@ -35,12 +69,14 @@ class Scoring:
         self._selectors = {selector.name: selector for selector in selectors}
         measured = [factor for factor in factors if isinstance(factor, MeasuredFactor)]
         self.fixed = [factor for factor in measured if not factor.moves]
-        self.learned = [factor for factor in measured if factor.moves and not factor.by_load]
-        self.loaded = [factor for factor in measured if factor.by_load]
+        self.learned = [factor for factor in measured if factor.moves]
+        self.loads = [_load(factor, self.weights[factor.name]) for factor in factors if isinstance(factor, LoadFactor)]
         self.derived = [factor for factor in factors if isinstance(factor, DerivedFactor)]
         self.sources = list(dict.fromkeys(source for factor in self.derived for source in factor.sources))
         """Of all the derived ones."""
         self._per_demand = [factor for factor in factors if isinstance(factor, DemandFactor)]
+        self._asked: dict[int, Asked] = {}
+        """Occasions → who has anything to say then."""
         self.neutrals = {factor.name: factor.neutral for factor in self._per_demand}
         self.neutral_total = sum(self.weights[factor.name] * factor.neutral for factor in self._per_demand)
         for factor in self.derived:
@@ -52,8 +88,11 @@ class Scoring:
 
     def deviations(self, candidates: Candidates, question: Question, occasions: int) -> Mapping[str, Mapping[int, float]]:
         """What this one request adds to the ranking: factor → position → value. `occasions`: `candidates.occasions_of`."""
+        asked = self._asked.get(occasions)
+        if asked is None:
+            asked = self._asked[occasions] = [(each.name, each.deviations) for each in self._per_demand if each.occasions & occasions]
         found = NO_DEVIATIONS
-        for factor in self._per_demand:
-            if factor.occasions & occasions and (deviating := factor.deviations(candidates, question)):
-                found = {**found, factor.name: deviating}
+        for name, deviations in asked:
+            if deviating := deviations(candidates, question):
+                found = {**found, name: deviating} if found else {name: deviating}
         return found

@@ -287,11 +287,14 @@ class Ranked(Protocol):
     def ranking(self) -> Ranking: ...
 
 
-class Ranking(NamedTuple):
-    """Everyone of a stage who passed its standing gates, in columns: position `i` is the same replica in all of them.
+@dataclass(frozen=True, slots=True, eq=False)
+class Figures:
+    """What is known of everyone of a stage who passed its standing gates, but for what is in flight. In columns: position `i` is the same
+    replica in all of them.
 
-    Columns rather than a dict per candidate: fifty candidates and ten factors must fit in 40 µs, and nobody reads most decisions.
-    They are shared between the decisions that saw the same, so nobody may change them.
+    Columns rather than a dict per candidate: fifty candidates and ten factors must fit in 40 µs, and nobody reads most decisions. All
+    decisions share them until something is learned; then there are others, and these stay what they saw. So nobody may change
+    them, and what is made of them can be kept by their identity.
     """
 
     ids: Sequence[str]
@@ -299,20 +302,45 @@ class Ranking(NamedTuple):
     columns: Mapping[str, Sequence[float]]
     """Factor → one value in [0, 1] per candidate."""
     neutrals: Mapping[str, float]
-    """Factor → its value for everyone whom this one request gives no reason to be judged otherwise."""
+    """Factor → its value for everyone whom a request gives no reason to be judged otherwise."""
     totals: Sequence[float]
     """Σ weight × value over `columns` and `neutrals`."""
+    weights: Mapping[str, float]
+    """Of all factors."""
+
+
+class Ranking(NamedTuple):
+    """Figures with what is in flight: what decisions of one moment share."""
+
+    figures: Figures
+    loads: Mapping[str, Sequence[float]]
+    """Factor → one value per candidate, of those that depend on what is in flight."""
+    totals: Sequence[float]
+    """The figures', and Σ weight × value over `loads`."""
 
     @property
     def size(self) -> int:
-        return len(self.ids)
+        return len(self.totals)
 
     def ranking(self) -> Ranking:
         return self
 
+    @property
+    def columns(self) -> Mapping[str, Sequence[float]]:
+        return {**self.figures.columns, **self.loads}
 
-NOBODY = Ranking((), (), {}, {}, ())
+
+NOBODY = Ranking(Figures((), (), {}, {}, (), {}), {}, ())
 NO_DEVIATIONS: Mapping[str, Mapping[int, float]] = {}
+
+
+class Place(NamedTuple):
+    """Where the chosen one of several stands among them."""
+
+    position: int
+    score: float
+    top: float
+    """The highest score that there is."""
 
 
 class Evidence(NamedTuple):
@@ -336,6 +364,8 @@ class Evidence(NamedTuple):
     spilled_from: ModelTier | None = None
     escalation: Escalation | None = None
     notes: tuple[str, ...] = ()
+    place: Place | None = None
+    """None where there was nobody else to be chosen, and in a refusal."""
 
     @property
     def target(self) -> Target:
@@ -349,28 +379,26 @@ class Evidence(NamedTuple):
     @property
     def candidates(self) -> Sequence[str]:
         """Ids of the eligible replicas, in the catalog's order; `explain.told` sorts them by merit."""
-        return self._eligible(self.ranked.ranking().ids)
+        return self._eligible(self.ranked.ranking().figures.ids)
 
     @property
     def logical_model_ids(self) -> Sequence[str]:
         """One per candidate."""
-        return self._eligible(self.ranked.ranking().logical_model_ids)
+        return self._eligible(self.ranked.ranking().figures.logical_model_ids)
 
     @property
     def scores(self) -> Sequence[float]:
         """One per candidate: Σ weight × value over all factors."""
-        return self._eligible(scores_of(self))
+        return self._eligible(scores_of(self.ranked.ranking(), self.weights, self.deviations))
 
     @property
     def factors(self) -> Mapping[str, Sequence[float]]:
         """Factor → one value per candidate, those without a vote included."""
         ranking = self.ranked.ranking()
-        columns = ranking.columns
-        found = {name: self._eligible(column) for name, column in columns.items()} if self.out else dict(columns)
-        for name, neutral in ranking.neutrals.items():
-            deviating = self.deviations.get(name)
-            column = [neutral] * len(ranking.ids) if deviating is None else [deviating.get(i, neutral) for i in range(len(ranking.ids))]
-            found[name] = self._eligible(column)
+        found = {name: self._eligible(column) for name, column in ranking.columns.items()}
+        for name, neutral in ranking.figures.neutrals.items():
+            deviating = self.deviations.get(name, {})
+            found[name] = self._eligible([deviating.get(i, neutral) for i in range(ranking.size)])
         return found
 
     def _eligible(self, column: Sequence[T]) -> Sequence[T]:
@@ -378,12 +406,11 @@ class Evidence(NamedTuple):
         return [value for i, value in enumerate(column) if i not in out] if out else column
 
 
-def scores_of(evidence: Evidence) -> list[float]:
-    """One per position of the ranking, those that are out included."""
-    ranking = evidence.ranked.ranking()
-    scores = list(ranking.totals)
-    for name, deviating in evidence.deviations.items():
-        weight, neutral = evidence.weights[name], ranking.neutrals[name]
+def scores_of(ranking: Ranking, weights: Mapping[str, float], deviations: Mapping[str, Mapping[int, float]]) -> list[float]:
+    """One per position of the ranking, with what a request adds; those that are out included."""
+    scores, neutrals = [*ranking.totals], ranking.figures.neutrals
+    for name, deviating in deviations.items():
+        weight, neutral = weights[name], neutrals[name]
         for i, value in deviating.items():
             scores[i] += weight * (value - neutral)
     return scores

@@ -8,6 +8,7 @@ from typing import Any
 from proxy.journal.records import AttemptRecord, ExchangeRecord, Status
 from proxy.journal.rows import Rows, rows_of
 from routing.types import Usage
+from tests.playbook import catalog_of, demand_for, replica, router_for
 
 START_S = 1_793_491_200.0
 """2026-11-01T00:00:00Z"""
@@ -80,6 +81,38 @@ def exchange(number: int = 0, **changes: Any) -> ExchangeRecord:
         "idempotency_key": f"i{number:06d}",
     }
     return ExchangeRecord(**{**fields, **changes})
+
+
+def decided(number: int = 0, **changes: Any) -> ExchangeRecord:
+    """With a decision of the router's, in words."""
+    router = router_for(catalog_of(replica("box/up", is_local=True), replica("cloud/up"), replica("old/up", dialects=("embeddings",))))
+    record = exchange(number, decision=None, summary="", last_decision=router.decide(demand_for(), 0.0), **changes)
+    record.describe()
+    return record
+
+
+WHOLE: dict[str, Any] = {
+    "kind": "dispatch",
+    "target": {"kind": "model", "id": "bench-model", "because": "the client named it"},
+    "demand": {
+        "use_case": "chat",
+        "objective": "balanced",
+        "dialect": "chat",
+        "harness": "unknown",
+        "input_tokens": 550,
+        "output_tokens": 64,
+        "requested_model": "bench-model",
+    },
+    "logical_model_id": "bench-model",
+    "replica_id": "a/up-model",
+    "ids": ["a/up-model", "b/up-model"],
+    "model_ids": ["bench-model", "bench-model"],
+    "scores": [4.983333333333333, 4.550000000000001],
+    "factors": {"cost": [1.0, 1.0], "latency": [0.75, 0.5], "load": [0.3333333333333333, 1.0], "affinity": [1.0, 0.0]},
+    "neutrals": {"affinity": 0.0, "context": 1.0},
+    "weights": {"affinity": 0.6, "context": 1.0, "cost": 0.2, "latency": 0.5, "load": 0.25},
+}
+"""A decision as journals have it that were written before 22 November 2026: with whole columns."""
 
 
 def in_rows(records: Iterable[ExchangeRecord]) -> list[Rows]:

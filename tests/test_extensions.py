@@ -24,7 +24,7 @@ from config.discovery import discover
 from providers.dialects import Ask, BadRequestError, Dialect, ErrorReply
 from providers.ports import PATHS
 from routing.candidates import Candidates, Question, Task
-from routing.factors import DemandFactor, DerivedFactor, Factor, MeasuredFactor
+from routing.factors import DemandFactor, DerivedFactor, Factor, LoadFactor, MeasuredFactor
 from routing.facts import FailureKind
 from routing.fleet import ReplicaState
 from routing.gates import Gate
@@ -55,6 +55,7 @@ EVERY_GATE = pytest.mark.parametrize("gate", GATES.values(), ids=list(GATES))
 SELECTORS = discover(routing.selectors, "SELECTOR", Selector)
 EVERY_SELECTOR = pytest.mark.parametrize("selector", SELECTORS.values(), ids=list(SELECTORS))
 MEASURED = [factor for factor in FACTORS.values() if isinstance(factor, MeasuredFactor)]
+LOADED = [factor for factor in FACTORS.values() if isinstance(factor, LoadFactor)]
 DERIVED = [factor for factor in FACTORS.values() if isinstance(factor, DerivedFactor)]
 PER_DEMAND = [factor for factor in FACTORS.values() if isinstance(factor, DemandFactor)]
 EVERY_DIALECT = pytest.mark.parametrize("dialect", DIALECTS.values(), ids=list(DIALECTS))
@@ -252,8 +253,8 @@ WHO = st.builds(
 )
 
 
-def test_a_factor_is_one_of_three_kinds() -> None:
-    assert len(MEASURED) + len(DERIVED) + len(PER_DEMAND) == len(FACTORS)
+def test_a_factor_is_one_of_four_kinds() -> None:
+    assert len(MEASURED) + len(LOADED) + len(DERIVED) + len(PER_DEMAND) == len(FACTORS)
     assert {source for factor in DERIVED for source in factor.sources} <= {factor.name for factor in MEASURED}
 
 
@@ -280,6 +281,12 @@ def test_a_factor_that_does_not_move_reads_no_state(
 ) -> None:
     """It is measured once per ranking."""
     assert factor.measure(who, model, states[0], task) == factor.measure(who, model, states[1], task)
+
+
+@pytest.mark.parametrize("factor", LOADED, ids=lambda factor: factor.name)
+@given(in_flight=st.integers(0, 10_000))
+def test_a_load_factor_is_within_bounds_whatever_is_in_flight(factor: LoadFactor, in_flight: int) -> None:
+    assert 0.0 <= factor.of(in_flight) <= 1.0
 
 
 COLUMN_OF_THREE = st.lists(st.tuples(SHARES, SHARES, SHARES), min_size=1, max_size=8)

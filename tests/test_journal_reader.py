@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from proxy.journal import queries
+from proxy.journal import history, queries
 from proxy.journal.port import StoreError
 from proxy.journal.reader import SqliteReader
 from proxy.journal.records import ExchangeRecord, Status
 from proxy.journal.sqlite import SqliteStore
 from routing.types import Usage
-from tests.journal_samples import DECISION, START_S, attempt, exchange, in_rows, refused
+from tests.journal_samples import DECISION, START_S, WHOLE, attempt, decided, exchange, in_rows, refused
 
 HOUR = (START_S, START_S + 3600)
 
@@ -189,3 +189,28 @@ async def test_a_reader_can_not_write_and_needs_a_file(tmp_path: Path, store: Sq
     with pytest.raises(StoreError, match="unable to open"):
         await SqliteReader(tmp_path / "missing.db").open()
     assert not (tmp_path / "missing.db").exists()
+
+
+async def test_a_summary_that_the_decision_tells_is_not_kept_and_read_all_the_same(store: SqliteStore) -> None:
+    record = decided(1)
+    before = exchange(2, decision=WHOLE, summary="as it was written then")
+    await store.write(in_rows([record, before, refused(3)]))
+    with sqlite3.connect(store.path) as connection:
+        kept = dict(connection.execute("SELECT id, summary FROM exchanges").fetchall())
+    assert kept == {"d000001": None, "d000002": "as it was written then", "d000003": ""}
+    assert record.summary.startswith("box/up because model m: the client named it; best of 2 with score ")
+    summaries = [record.summary, "as it was written then", ""]
+    listed = [*reversed(await store.recent(5))]
+    assert [each["summary"] for each in listed] == summaries
+    page = await store.page(history.Wanted())
+    assert page == [*reversed(listed)]
+    assert all("decision" not in each for each in listed)
+    found = await store.exchange("d000001")
+    assert found is not None
+    assert found["summary"] == record.summary
+    assert [each["replica_id"] for each in found["decision"]["candidates"]] == ["box/up", "cloud/up"]
+    assert found["decision"]["rejected_candidates"][0]["id"] == "old/up"
+    old = await store.exchange("d000002")
+    assert old is not None
+    assert old["summary"] == "as it was written then"
+    assert [each["score"] for each in old["decision"]["candidates"]] == [4.9833, 4.55]

@@ -14,7 +14,7 @@ from proxy.journal.sqlite import SqliteStore
 from proxy.story import as_journaled
 from routing.facts import FailureKind
 from routing.types import ModelTier, Usage
-from tests.journal_samples import attempt, exchange, in_rows, refused
+from tests.journal_samples import attempt, decided, exchange, in_rows, refused
 
 
 def test_records_come_back_as_they_went(tmp_path: Path) -> None:
@@ -26,6 +26,25 @@ def test_records_come_back_as_they_went(tmp_path: Path) -> None:
     file, count = write_spill(tmp_path / "j.db", in_rows(records))
     assert count == 3
     assert list(read_spill(file)) == records
+
+
+def test_a_decision_comes_back_with_the_figures_that_it_shared_and_the_summary_that_no_row_has(tmp_path: Path) -> None:
+    record = decided(1)
+    file, _ = write_spill(tmp_path / "j.db", in_rows([record]))
+    (back,) = read_spill(file)
+    assert back.summary == record.summary
+    assert as_journaled(back) == as_journaled(record)
+    assert in_rows([back])[0].exchange == in_rows([record])[0].exchange
+
+
+def test_a_decision_with_odd_values_is_written_in_words(tmp_path: Path) -> None:
+    record = decided(1)
+    assert record.decision is not None
+    record.decision["notes"] = [Path("/x")]
+    file, _ = write_spill(tmp_path / "j.db", in_rows([record]))
+    (back,) = read_spill(file)
+    assert as_journaled(back)["decision"]["notes"] == ["/x"]
+    assert as_journaled(back)["decision"]["candidates"] == as_journaled(decided(1))["decision"]["candidates"]
 
 
 def test_only_the_owner_can_read_it_and_no_half_of_it_is_left(tmp_path: Path) -> None:

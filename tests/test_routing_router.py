@@ -180,12 +180,12 @@ class RouterMachine(RuleBasedStateMachine):
         self.asked_before.append(demand)
         twin = copy.deepcopy(self.router)
         fresh = with_new_rankings(self.router)
-        preview = explain.as_record(self.router.preview(demand, self.now_s, tried))
-        assert explain.as_record(fresh.preview(demand, self.now_s, tried)) == preview, "a ranking that was kept is not what a new one is"
+        preview = recorded(self.router.preview(demand, self.now_s, tried))
+        assert recorded(fresh.preview(demand, self.now_s, tried)) == preview, "a ranking that was kept is not what a new one is"
         stages = [{each.id: self.standing(each, demand, tried, tier, stage) for each in stage} for tier, stage in self.stages(demand)]
         decision = self.router.decide(demand, self.now_s, tried)
-        assert explain.as_record(decision) == preview, "a preview says something else"
-        assert explain.as_record(twin.decide(demand, self.now_s, tried)) == preview, "the same question has two answers"
+        assert recorded(decision) == preview, "a preview says something else"
+        assert recorded(twin.decide(demand, self.now_s, tried)) == preview, "the same question has two answers"
         self.same(decision, self.mirror.decide(demand, self.now_s, tried))
         explained(decision)
         named = demand.target.kind in (TargetKind.REPLICA, TargetKind.MODEL)
@@ -413,11 +413,17 @@ def refused(decision: Refusal, stages: list[dict[str, Standing]], named: bool) -
         assert 0.0 < decision.retry_after_s <= 3600.0
 
 
+def recorded(decision: Decision) -> str:
+    """To the last bit."""
+    return repr(explain.as_record(decision))
+
+
 def explained(decision: Decision) -> None:
     """Every decision can be kept, told and said."""
-    record = explain.as_record(decision)
-    kept: dict[str, Any] = orjson.loads(orjson.dumps(record))
+    record, line = explain.described(decision)
+    kept: dict[str, Any] = orjson.loads(orjson.dumps(record, explain.plain, orjson.OPT_PASSTHROUGH_DATACLASS))
     told = explain.told(kept)
+    assert told == orjson.loads(orjson.dumps(explain.told(record))), "kept and not kept are told alike"
     orjson.dumps(told)
     scores = [candidate["score"] for candidate in told["candidates"]]
     assert scores == sorted(scores, reverse=True)
@@ -432,6 +438,7 @@ def explained(decision: Decision) -> None:
         assert told["logical_model_id"] == decision.replica.logical_model_id
         assert told["selected_because"] == explain.because(decision)
         assert words.startswith(decision.replica.id)
+        assert line == explain.line_of(kept)
     else:
         assert words.startswith("refused")
         assert told["selected_because"] == []

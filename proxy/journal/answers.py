@@ -40,12 +40,12 @@ class Answers(ABC):
         return exchange
 
     async def recent(self, limit: int) -> list[dict[str, Any]]:
-        return [queries.exchange_dict(row) for row in await self.find(queries.RECENT, {"limit": limit})]
+        return [queries.listed_dict(row) for row in await self.find(queries.RECENT, {"limit": limit})]
 
     async def page(self, wanted: history.Wanted) -> list[dict[str, Any]] | None:
         if wanted.before is not None and not await self.find(history.KNOWN, {"id": wanted.before}):
             return None
-        return [queries.exchange_dict(row) for row in await self.find(*history.page(wanted))]
+        return [queries.listed_dict(row) for row in await self.find(*history.page(wanted))]
 
     async def performance(self, since: float, until: float, by: str) -> list[dict[str, Any]]:
         """One dict per group, with the columns that `history.PERFORMANCE` selects; milliseconds and tokens per second."""

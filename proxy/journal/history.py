@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from proxy.journal.rows import EXCHANGE_COLUMNS
+from proxy.journal.rows import LISTED_COLUMNS
 
 PAGE_MAX = 500
 """Exchanges per page: about 300 KB of JSON."""
@@ -42,12 +42,11 @@ KNOWN = "SELECT 1 FROM exchanges WHERE id = :id"
 
 
 def page(wanted: Wanted) -> tuple[str, dict[str, Any]]:
-    """The statement for one page and its parameters. The decisions themselves are not in it: they are long, and one click away."""
+    """The statement for one page and its parameters."""
     values = {name: value for name, value in wanted._asdict().items() if value is not None}
     conditions = [text for name, text in _CONDITIONS.items() if name in values]
     where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
-    columns = EXCHANGE_COLUMNS.removesuffix(", decision")
-    return f"SELECT {columns} FROM exchanges {where}ORDER BY started_at DESC, id DESC LIMIT :limit", values  # noqa: S608 - constants only
+    return f"SELECT {LISTED_COLUMNS} FROM exchanges {where}ORDER BY started_at DESC, id DESC LIMIT :limit", values  # noqa: S608 - constants only
 
 
 PERFORMERS: Mapping[str, str] = {

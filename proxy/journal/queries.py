@@ -11,8 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from proxy.journal.rows import ATTEMPT_COLUMNS, EXCHANGE_COLUMNS
-from routing.explain import told
+from proxy.journal.rows import ATTEMPT_COLUMNS, EXCHANGE_COLUMNS, LISTED_COLUMNS
+from routing.explain import line_of, told
 
 UTC_DAY = "date(e.started_at, 'unixepoch')"
 
@@ -91,9 +91,7 @@ SELECT {columns} FROM exchanges WHERE rowid = coalesce(
 
 ATTEMPTS = "SELECT {columns} FROM attempts WHERE exchange_id = :id ORDER BY number".replace("{columns}", ATTEMPT_COLUMNS)
 
-RECENT = "SELECT {columns} FROM exchanges ORDER BY rowid DESC LIMIT :limit".replace(
-    "{columns}", EXCHANGE_COLUMNS.removesuffix(", decision")
-)
+RECENT = "SELECT {columns} FROM exchanges ORDER BY rowid DESC LIMIT :limit".replace("{columns}", LISTED_COLUMNS)
 
 # Bounded twice: the newest 5,000 exchanges, and of each model the newest 200. Cheap whatever the journal's size.
 CALIBRATION = """
@@ -135,13 +133,29 @@ DELETE_BEFORE = (
 
 
 def exchange_dict(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of EXCHANGE or RECENT: `stream` as a bool, `decision` parsed where the row has one."""
+    """A row of EXCHANGE: `stream` as a bool, `summary` in words, and `decision` as told."""
+    fields = _exchange(row)
+    decision = fields["decision"]
+    if decision is not None and "candidates" not in decision:  # else it was told before it was kept
+        fields["decision"] = told(decision)
+    return fields
+
+
+def listed_dict(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row with LISTED_COLUMNS, likewise, without the decision."""
+    fields = _exchange(row)
+    del fields["decision"]
+    return fields
+
+
+def _exchange(row: Mapping[str, Any]) -> dict[str, Any]:
     fields = dict(row)
     fields["stream"] = bool(fields["stream"])
-    if fields.get("decision") is not None:
+    if fields["decision"] is not None:
         # Not orjson: json also reads the NaN and Infinity that its own fallback spelling may hold.
-        decision = json.loads(fields["decision"])
-        fields["decision"] = told(decision) if "ids" in decision else decision
+        fields["decision"] = json.loads(fields["decision"])
+        if fields["summary"] is None:
+            fields["summary"] = line_of(fields["decision"])
     return fields
 
 

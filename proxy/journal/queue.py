@@ -11,6 +11,7 @@ Everything here runs on the event loop's thread.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,7 @@ _RECORD_BYTES = 8192
 _REJECT_BYTES = 640
 
 _MEMORY_BYTES = attrgetter("memory_bytes")
+_SIZE, _RECORD = itemgetter(0), itemgetter(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,18 +185,19 @@ class JournalQueue:
             self._announce_stretch(stretch)
 
     def _announce_stretch(self, stretch: Sequence[tuple[int, ExchangeRecord]]) -> None:
+        records, sizes = list(map(_RECORD, stretch)), list(map(_SIZE, stretch))
         if self._on_batch is not None:
             try:
-                self._on_batch([record for _, record in stretch])
+                self._on_batch(records)
             except Exception as error:  # noqa: BLE001 - an outermost edge: a broken log line must not stop the journal
                 _log.error("journal_on_batch_failed", why=repr(error))
-        kept = [record for size, record in stretch if size]
+        kept = list(itertools.compress(records, sizes))
         try:
             made = list(map(rows_of, kept))
         except Exception:  # noqa: BLE001 - as above: a bug in one record must not take the others with it
             made = self._made_singly(kept)
         self._pending += made
-        self._pending_bytes += sum(map(_MEMORY_BYTES, made)) - sum(map(itemgetter(0), stretch))
+        self._pending_bytes += sum(map(_MEMORY_BYTES, made)) - sum(sizes)
 
     def _made_singly(self, records: Sequence[ExchangeRecord]) -> list[Rows]:
         """After a bug: the rows of all but those that have none."""

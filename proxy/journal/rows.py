@@ -12,12 +12,15 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import orjson
 
 from proxy.journal.records import AttemptRecord, ExchangeRecord
-from routing.types import Usage
+from routing.explain import plain
+from routing.types import Figures
 
 Row = tuple[Any, ...]
 
@@ -26,6 +29,9 @@ EXCHANGE_COLUMNS = (
     "http_status, logical_model_id, replica_id, provider_id, tier, use_case, error_code, error_message, total_s, bytes_in, "
     "bytes_out, affinity_key, idempotency_key, summary, decision"
 )
+LISTED_COLUMNS = EXCHANGE_COLUMNS.removesuffix("decision") + "CASE WHEN summary IS NULL THEN decision END AS decision"
+"""For lists, which hold no decisions: they are long, and one click away. Only what a summary has to be made of comes along."""
+
 ATTEMPT_COLUMNS = (
     "exchange_id, number, replica_id, provider_id, upstream_model, started_at, status, failure_kind, failure_message, "
     "upstream_status, upstream_request_id, connection_reused, queue_s, connect_s, ttft_s, between_tokens_s, total_s, "
@@ -34,21 +40,33 @@ ATTEMPT_COLUMNS = (
     "cost_usd, price_version"
 )
 
+_PLAIN_OF_EXCHANGES = (
+    *("id", "request_id", "started_at", "dialect", "requested_model", "harness", "client_key", "input_tokens_estimated", "http_status"),
+    *("logical_model_id", "replica_id", "provider_id", "tier", "use_case", "total_s", "bytes_in", "bytes_out", "affinity_key"),
+)
+_PLAIN_OF_ATTEMPTS = (
+    *("number", "replica_id", "provider_id", "upstream_model", "started_at", "upstream_status", "upstream_request_id", "queue_s"),
+    *("connect_s", "ttft_s", "between_tokens_s", "total_s", "cost_usd", "price_version"),
+)
+"""What goes into a row as it is: read by one call that is no line of Python."""
+
+_TOKENS = ("input_uncached", "cache_read", "cache_write", "output", "reasoning")
+_REPORTED, _ESTIMATED = [f"reported_{name}" for name in _TOKENS], [f"estimated_{name}" for name in _TOKENS]
 _RARE_OF_EXCHANGES = ("error_code", "error_message", "idempotency_key")
-_ESTIMATED = ("estimated_input_uncached", "estimated_cache_read", "estimated_cache_write", "estimated_output", "estimated_reasoning")
-_RARE_OF_ATTEMPTS = ("failure_kind", "failure_message", *_ESTIMATED)
+_RARE_OF_ATTEMPTS = ("failure_kind", "failure_message")
 
-
-def _rare_last(columns: str, rare: tuple[str, ...]) -> tuple[str, ...]:
-    return (*[name for name in columns.split(", ") if name not in rare], *rare)
-
-
-EXCHANGE_NAMES = _rare_last(EXCHANGE_COLUMNS, _RARE_OF_EXCHANGES)
-ATTEMPT_NAMES = _rare_last(ATTEMPT_COLUMNS, _RARE_OF_ATTEMPTS)
+EXCHANGE_NAMES = (*_PLAIN_OF_EXCHANGES, "status", "stream", "summary", "decision", *_RARE_OF_EXCHANGES)
+ATTEMPT_NAMES = ("exchange_id", *_PLAIN_OF_ATTEMPTS, "status", "connection_reused", *_REPORTED, *_RARE_OF_ATTEMPTS, *_ESTIMATED)
 """The columns in the order of a row. A row ends where nothing but NULLs would follow: binding those that nearly every row has was an eighth
 of what SQLite took for it."""
 
+_of_exchange = attrgetter(*_PLAIN_OF_EXCHANGES, "status._value_")
+_of_attempt = attrgetter(*_PLAIN_OF_ATTEMPTS, "status._value_")
+_rare_of_exchange, _rare_of_attempt = attrgetter(*_RARE_OF_EXCHANGES), attrgetter(*_RARE_OF_ATTEMPTS)
+
 _NO_TOKENS: Row = (None,) * 5
+_NOTHING_RARE: Row = (None,) * 3
+_NO_FAILURE: Row = (None,) * 2
 _INT64 = 2**63
 
 
@@ -74,75 +92,32 @@ class Rows(NamedTuple):
 
 
 def rows_of(record: ExchangeRecord) -> Rows:
-    id_, tried = record.id, record.attempts
-    decision = None if record.decision is None else decision_text(record.decision)
-    size = _EXCHANGE_BYTES + _ATTEMPT_BYTES * len(tried)
+    decision, text = record.decision, None
+    summary: str | None = record.summary
+    size = _EXCHANGE_BYTES
     if decision is not None:
-        size += len(decision)
+        text = decision_text(decision)
+        size += len(text)
+        if "figures" in decision:
+            summary = None  # `routing.explain.line_of` the decision says it, to whoever asks
+    row: Row = _of_exchange(record)
+    row += (1 if record.stream else 0, summary, text)
+    rare = _rare_of_exchange(record)
+    if rare != _NOTHING_RARE:
+        row += rare
+    attempts = [_attempt_row(row[0], attempt) for attempt in record.attempts]
     # Without the call of Python that a NamedTuple's own `__new__` is.
-    return tuple.__new__(Rows, (_exchange_row(record, decision), [_attempt_row(id_, attempt) for attempt in tried], size))
-
-
-def _exchange_row(record: ExchangeRecord, decision: str | None) -> Row:
-    row = (
-        record.id,
-        record.request_id,
-        record.started_at,
-        record.dialect,
-        record.requested_model,
-        record.harness,
-        record.client_key,
-        1 if record.stream else 0,
-        record.input_tokens_estimated,
-        record.status._value_,
-        record.http_status,
-        record.logical_model_id,
-        record.replica_id,
-        record.provider_id,
-        _exact(record.tier),
-        _exact(record.use_case),
-        record.total_s,
-        record.bytes_in,
-        record.bytes_out,
-        record.affinity_key,
-        record.summary,
-        decision,
-    )
-    if record.error_code is None and record.error_message is None and record.idempotency_key is None:
-        return row
-    return (*row, record.error_code, record.error_message, record.idempotency_key)
+    return tuple.__new__(Rows, (row, attempts, size + _ATTEMPT_BYTES * len(attempts)))
 
 
 def _attempt_row(exchange_id: str, attempt: AttemptRecord) -> Row:
-    usage = attempt.usage
-    is_reported = usage is not None and usage.reported
-    row = (
-        exchange_id,
-        attempt.number,
-        attempt.replica_id,
-        attempt.provider_id,
-        attempt.upstream_model,
-        attempt.started_at,
-        attempt.status._value_,
-        attempt.upstream_status,
-        attempt.upstream_request_id,
-        1 if attempt.connection_reused else 0,
-        attempt.queue_s,
-        attempt.connect_s,
-        attempt.ttft_s,
-        attempt.between_tokens_s,
-        attempt.total_s,
-        *(_tokens(usage) if is_reported else _NO_TOKENS),
-        attempt.cost_usd,
-        attempt.price_version,
-    )
-    if attempt.failure_kind is None and attempt.failure_message is None and (is_reported or usage is None):
-        return row
-    return (*row, _exact(attempt.failure_kind), attempt.failure_message, *(_NO_TOKENS if is_reported else _tokens(usage)))
-
-
-def _tokens(usage: Usage | None) -> Row:
-    return _NO_TOKENS if usage is None else usage[:5]
+    usage, rare = attempt.usage, _rare_of_attempt(attempt)
+    row = (exchange_id, *_of_attempt(attempt), 1 if attempt.connection_reused else 0)
+    if usage is None:
+        return row if rare == _NO_FAILURE else (*row, *_NO_TOKENS, _exact(rare[0]), rare[1])
+    if not usage.reported:
+        return (*row, *_NO_TOKENS, _exact(rare[0]), rare[1], *usage[:5])
+    return row + usage[:5] if rare == _NO_FAILURE else (*row, *usage[:5], _exact(rare[0]), rare[1])
 
 
 def named(names: Sequence[str], row: Row) -> dict[str, Any]:
@@ -159,31 +134,29 @@ def _exact(text: str | None) -> str | None:
     return text if text is None or type(text) is str else str.__str__(text)
 
 
-class _Weights:
-    """The JSON of what all decisions of a router have in common: a quarter of theirs, and two fifths of the time for it."""
-
-    def __init__(self) -> None:
-        self._weights: object = None
-        self._json = orjson.Fragment(b"null")
-
-    def json(self, weights: object) -> orjson.Fragment:
-        if weights is not self._weights:
-            self._json = orjson.Fragment(orjson.dumps(weights))
-            self._weights = weights
-        return self._json
+FIGURES_KEPT = 64
+"""As JSON: decisions come in the order in which they were made, and those of one ranking share their figures until it looks again."""
 
 
-_weights = _Weights()
+@lru_cache(FIGURES_KEPT)
+def _json_of(figures: object) -> orjson.Fragment:
+    """What `Figures` are in a decision's text: half of it, and written once for all decisions that share them. Raises TypeError for
+    anything else that orjson does not know."""
+    if not isinstance(figures, Figures):
+        raise TypeError
+    return orjson.Fragment(orjson.dumps(plain(figures)))
 
 
 def decision_text(decision: dict[str, Any]) -> str:
     """JSON. Whatever orjson refuses (odd keys, unknown types, lone surrogates) is written in words rather than lost."""
-    weights = decision.get("weights")
     try:
-        said = decision if weights is None else {**decision, "weights": _weights.json(weights)}
-        return orjson.dumps(said).decode()
+        return orjson.dumps(decision, _json_of, orjson.OPT_PASSTHROUGH_DATACLASS).decode()
     except TypeError:
-        return json.dumps(decision, default=str, ensure_ascii=False).encode("utf-8", "replace").decode()
+        return json.dumps(decision, default=_in_plain, ensure_ascii=False).encode("utf-8", "replace").decode()
+
+
+def _in_plain(value: object) -> object:
+    return plain(value) if isinstance(value, Figures) else str(value)
 
 
 def storable(rows: Iterable[Row]) -> Iterator[Row]:

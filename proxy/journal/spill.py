@@ -21,6 +21,7 @@ import structlog
 from proxy.journal.port import JournalStore
 from proxy.journal.records import AttemptRecord, ExchangeRecord, Status
 from proxy.journal.rows import ATTEMPT_NAMES, EXCHANGE_NAMES, Row, Rows, decision_text, named, rows_of
+from routing.explain import line_of
 from routing.types import Usage
 
 _log = structlog.get_logger("donut.journal")
@@ -94,6 +95,8 @@ def _line(rows: Rows) -> bytes:
     fields["stream"] = bool(fields["stream"])
     if fields["decision"] is not None:
         fields["decision"] = json.loads(fields["decision"])
+        if fields["summary"] is None:
+            fields["summary"] = line_of(fields["decision"])
     fields["attempts"] = [_attempt_fields(row) for row in rows.attempts]
     # The same odd values as in a row: see there.
     return decision_text(fields).encode() + b"\n"

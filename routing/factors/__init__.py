@@ -1,8 +1,8 @@
 """Soft opinions, one file each: how much a candidate is to be preferred, from 0.0 (worst) to 1.0 (best).
 
-Each module exports `FACTOR`. Adding a factor is adding a file. A factor of weight 0 is still computed and shown. Three kinds, by what
-they look at: `MeasuredFactor` one candidate (kept until its state changes), `DerivedFactor` the columns of others, `DemandFactor` the one
-request that is asked for.
+Each module exports `FACTOR`. Adding a factor is adding a file. A factor of weight 0 is still computed and shown. Four kinds, by what
+they look at: `MeasuredFactor` one candidate (kept until its state changes), `LoadFactor` what a candidate has in flight, `DerivedFactor`
+the columns of others, `DemandFactor` the one request that is asked for.
 
 The weights stand in relation to each other. One point is what separates the best candidate from the worst by the demand's objective
 (`merit`); the sum of what a factor can take is its weight. What the shipped ones are chosen for:
@@ -52,8 +52,14 @@ class MeasuredFactor(Factor):
     """For None."""
     moves: bool = True
     """False when `measure` does not read the state: it is then asked once per ranking."""
-    by_load: bool = False
-    """True when `measure` reads of the state only how many attempts are in flight: it is asked with every decision. AS_IS only."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadFactor(Factor):
+    """Depends on nothing but how many attempts a candidate has in flight. Every decision changes that, so it is looked up in a table."""
+
+    of: Callable[[int], float]
+    """Attempts in flight → a value in [0, 1]."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from routing.candidates import Task
-from routing.factors import MeasuredFactor
-from routing.fleet import Belief
-from routing.types import LogicalModel, ModelReplica
+from routing.factors import LoadFactor
 
 
-def measure(replica: ModelReplica, model: LogicalModel, state: Belief, task: Task) -> float | None:
-    del replica, model, task
-    return 1.0 / (1 + state.in_flight)
+def of(in_flight: int) -> float:
+    return 1.0 / (1 + in_flight)
 
 
-FACTOR = MeasuredFactor("load", 0.25, measure, by_load=True)
+FACTOR = LoadFactor("load", 0.25, of)
