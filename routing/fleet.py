@@ -213,7 +213,7 @@ def errand_to(health: HealthState) -> Errand:
 
 Reservation = tuple[ModelReplica, ReplicaState, Demand, float, Errand]
 """What one open attempt holds: a place at a replica, whose state is beside it; for whom, since when, and what the attempt is besides. Its
-parts have no names: it is made once and taken apart once, which costs a fifth of reading them by name."""
+parts have no names: it is made once and taken apart once, which costs a seventh of reading them by name."""
 
 
 class Fleet:

@@ -19,7 +19,7 @@ class Size(NamedTuple):
 LESSONS_MOST = 64
 LESSON_PERIOD_S = 0.25
 """So many answers teach in such a time: all of them while they are few, the first of each quarter of a second while there are thousands.
-Five outweigh all before them anyway, and to learn from one costs a thirtieth of a small request. They are remembered until somebody reads
+Five outweigh all before them, and to learn from one costs a twenty-fifth of a small request. They are remembered until somebody reads
 what they teach, or the next period begins: a loop over them costs half of what each costs at its own end."""
 
 Lesson = tuple[str, Demand, Usage, int]
