@@ -61,8 +61,8 @@ class Ask:
     """donut asks the upstream for usage that the client did not ask for; the chunk that carries it is taken out again."""
     has_sealed_reasoning: bool = False
     """Does it carry reasoning that only the account which made it can read?"""
-    has_reasoning: bool = False
-    """Messages and Responses: does it carry reasoning at all? Only there may be some that donut made (`prepare`)."""
+    has_own_reasoning: bool = False
+    """Does it carry reasoning that donut made of another vendor's? The one whose dialect this is would refuse it."""
     previous_answer_id: str | None = None
     """Responses: the answer that it goes on from (`previous_response_id`), which only the account that gave it keeps."""
     needs_all_of_responses: bool = False

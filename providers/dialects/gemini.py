@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import orjson
 
 from providers.codecs.gemini import CODEC
-from providers.codecs.gemini.seals import MARK, UNSEALED, is_ours
+from providers.codecs.gemini.seals import UNSEALED, is_ours
 from providers.codecs.gemini.spelling import member, snake
 from providers.dialects import Ask, BadRequestError, Dialect, Opening, StreamScanner, _google, _openai
 from providers.dialects._openings import MESSAGES_LOOKED_AT, telling
@@ -71,7 +71,7 @@ def read(data: dict[str, Any], size: int) -> Ask:
     tokens = tokens_from_bytes(max(0, size - seen.media_bytes)) + seen.media_tokens
     ask = GeminiAsk(model, stream, bits, tokens, _openai.read_count(config, _spelt(config, "maxOutputTokens")))
     ask.answers = _openai.read_count(config, _spelt(config, "candidateCount")) or 1
-    ask.has_sealed_reasoning = seen.has_seals
+    ask.has_own_reasoning, ask.has_sealed_reasoning = seen.has_own_seals, seen.has_seals
     if stream and data.get("alt") == "json":
         ask.is_array, ask.stream_type = True, b"application/json"
     return ask
@@ -98,16 +98,21 @@ class _Seen(NamedTuple):
     media_bytes: int
     """Of the body: base64 that must not be counted as text."""
     has_images: bool
+    has_own_seals: bool
+    """Those that donut made."""
     has_seals: bool
+    """Those of one account."""
 
 
 def _look_at(contents: object) -> _Seen:
     tokens = size = 0
-    has_images = has_seals = False
+    has_images = has_own = has_seals = False
     for part in _parts(contents):
         if _NOTABLE.isdisjoint(part):
             continue  # text, or a call
-        if not has_seals:
+        if is_ours(member(part, "thoughtSignature")):
+            has_own = True
+        elif not has_seals:
             has_seals = _is_sealed(part)
         if _BLOBS.isdisjoint(part):
             continue
@@ -118,7 +123,7 @@ def _look_at(contents: object) -> _Seen:
             has_images = has_images or is_image
             size += length
             tokens += IMAGE_TOKENS if is_image else length // MEDIA_BYTES_PER_TOKEN
-    return _Seen(tokens, size, has_images, has_seals)
+    return _Seen(tokens, size, has_images, has_own, has_seals)
 
 
 def _parts(contents: object) -> Iterator[dict[str, Any]]:
@@ -149,7 +154,7 @@ def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) ->
     """What a policy or config asks for, and no signature that this upstream would refuse: nothing else changes."""
     del upstream_model  # it stands in the path
     changes: dict[str, Any] = {}
-    if ask.drop_sealed or body.rfind(b'"' + MARK.encode()) >= 0:
+    if ask.drop_sealed or ask.has_own_reasoning:
         contents = data["contents"]
         listed = contents if isinstance(contents, list) else [contents]
         changes["contents"] = [_unsealed(content, drop_sealed=ask.drop_sealed) for content in listed]

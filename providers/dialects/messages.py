@@ -35,7 +35,7 @@ def read(data: dict[str, Any], size: int) -> Ask:
             ask.capability_bits |= _openai.VISION
         if seen.media_bytes or seen.media_tokens:
             ask.input_tokens_estimated = tokens_from_bytes(max(0, size - seen.media_bytes)) + seen.media_tokens
-        ask.has_reasoning, ask.has_sealed_reasoning = seen.has_reasoning, seen.has_seals
+        ask.has_own_reasoning, ask.has_sealed_reasoning = seen.has_own_seals, seen.has_seals
     if not _FORMATS.isdisjoint(data) and _wants_json(data):
         ask.capability_bits |= _openai.JSON
     return ask
@@ -51,14 +51,16 @@ class _Seen(NamedTuple):
     media_tokens: int
     media_bytes: int
     """Of the body: base64 that must not be counted as text."""
-    has_reasoning: bool
+    has_own_seals: bool
+    """Those that donut made."""
     has_seals: bool
+    """Those of one account."""
 
 
 def _look_at(contents: list[Any]) -> _Seen:
     """What the messages' blocks are, those inside tool results as well (screenshots come in them). An agent has hundreds of them."""
     tokens = size = 0
-    has_reasoning = has_seals = False
+    has_own = has_seals = False
     inner: list[Any] = []
     for blocks in (chain.from_iterable([content for content in contents if type(content) is list]), inner):
         for block in blocks:
@@ -72,15 +74,17 @@ def _look_at(contents: list[Any]) -> _Seen:
                 if blocks is not inner and isinstance(results := block.get("content"), list):
                     inner += results
             elif kind in _SEALED:
-                has_reasoning = True
-                has_seals = has_seals or (not _is_ours(block) and bool(block.get("signature") or block.get("data")))
+                if _is_ours(block):
+                    has_own = True
+                else:
+                    has_seals = has_seals or bool(block.get("signature") or block.get("data"))
             elif kind in ("image", "document"):
                 source = block.get("source")
                 data = source.get("data") if isinstance(source, dict) and source.get("type") == "base64" else None
                 length = len(data) if isinstance(data, str) else 0
                 size += length
                 tokens += IMAGE_TOKENS if kind == "image" else length // PDF_BYTES_PER_TOKEN
-    return _Seen(tokens, size, has_reasoning, has_seals)
+    return _Seen(tokens, size, has_own, has_seals)
 
 
 def _blocks(messages: list[Any]) -> Iterator[dict[str, Any]]:
@@ -106,7 +110,7 @@ def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) ->
     changes: dict[str, Any] = {}
     if ask.model != upstream_model or _openai.may_name_another(body):
         changes["model"] = upstream_model
-    if ask.drop_sealed or (ask.has_reasoning and body.rfind(b'"' + MARK.encode()) >= 0):
+    if ask.drop_sealed or ask.has_own_reasoning:
         changes |= _without_thinking(data, drop_sealed=ask.drop_sealed)
     if ask.defaults:
         changes |= _defaults(data, ask)

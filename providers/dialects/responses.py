@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from providers.codecs.messages.seals import MARK
 from providers.codecs.responses import CODEC
 from providers.codecs.responses.seals import is_ours
 from providers.dialects import Ask, BadRequestError, Dialect, Opening, _openai, _responses
@@ -40,7 +39,7 @@ def read(data: dict[str, Any], size: int) -> Ask:
         bits |= _openai.JSON
     tokens = tokens_from_bytes(max(0, size - seen.media_bytes)) + seen.media_tokens
     ask = Ask(model, _openai.read_stream(data), bits, tokens, _openai.read_count(data, "max_output_tokens"))
-    ask.has_reasoning, ask.has_sealed_reasoning = seen.has_reasoning, seen.has_seals
+    ask.has_own_reasoning, ask.has_sealed_reasoning = seen.has_own_seals, seen.has_seals
     previous = data.get("previous_response_id")
     if previous and isinstance(previous, str):
         ask.previous_answer_id = previous
@@ -63,8 +62,10 @@ class _Seen(NamedTuple):
     """Of the body: base64 that must not be counted as text."""
     has_images: bool
     has_tools: bool
-    has_reasoning: bool
+    has_own_seals: bool
+    """Those that donut made."""
     has_seals: bool
+    """Those of one account."""
     has_more_than_calls: bool
     """Items besides messages, calls of functions and their results?"""
 
@@ -72,7 +73,7 @@ class _Seen(NamedTuple):
 def _look_at(items: list[Any]) -> _Seen:
     """What the items are, and the parts of messages and results (screenshots come in them). An agent has hundreds of them."""
     tokens = size = 0
-    has_images = has_tools = has_reasoning = has_seals = has_more = False
+    has_images = has_tools = has_own = has_seals = has_more = False
     for index, item in enumerate(items):
         if not isinstance(item, dict):
             raise BadRequestError(f"`input[{index}]` must be an object with a type", f"input[{index}]", "invalid_type")
@@ -81,11 +82,12 @@ def _look_at(items: list[Any]) -> _Seen:
             continue  # nothing but text
         if kind not in _COMMON_ITEMS:
             has_more = True
-            if kind == "additional_tools":
-                has_tools = True
-            elif kind in ("reasoning", "compaction"):
-                has_reasoning = True
-                has_seals = has_seals or (bool(item.get("encrypted_content")) and not is_ours(item))
+            has_tools = has_tools or kind == "additional_tools"
+            if kind in ("reasoning", "compaction"):
+                if is_ours(item):
+                    has_own = True
+                else:
+                    has_seals = has_seals or bool(item.get("encrypted_content"))
                 continue
         parts = item.get("content")
         if not isinstance(parts, list):
@@ -102,7 +104,7 @@ def _look_at(items: list[Any]) -> _Seen:
                 length = _length(part.get("file_data"))
                 tokens += length // FILE_BYTES_PER_TOKEN
                 size += length
-    return _Seen(tokens, size, has_images, has_tools, has_reasoning, has_seals, has_more)
+    return _Seen(tokens, size, has_images, has_tools, has_own, has_seals, has_more)
 
 
 def _length(value: object) -> int:
@@ -114,7 +116,7 @@ def prepare(body: bytes, data: dict[str, Any], ask: Ask, upstream_model: str) ->
     changes: dict[str, Any] = {}
     if ask.model != upstream_model or _openai.may_name_another(body):
         changes["model"] = upstream_model
-    if (ask.drop_sealed or (ask.has_reasoning and body.rfind(b'"' + MARK.encode()) >= 0)) and isinstance(data.get("input"), list):
+    if (ask.drop_sealed or ask.has_own_reasoning) and isinstance(data.get("input"), list):
         kept = [item for item in data["input"] if not _goes(item, drop_sealed=ask.drop_sealed)]
         if len(kept) < len(data["input"]):
             changes["input"] = kept
