@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.serving import Donut, config_for
+from tests.streams import RawClient
 from tests.upstreams import ScriptedUpstream, answer, saying
 
 REPLY = (
@@ -45,3 +46,13 @@ async def test_without_escalation_a_tier_is_left_downward_only(tmp_path: Path) -
                 )
                 assert got.headers.get("x-donut-model") == expected
                 assert got.status_code == (200 if expected else 503)
+
+
+async def test_the_answer_to_a_head_has_no_body(tmp_path: Path) -> None:
+    """Also where donut refuses by itself: bytes behind that head would be taken for the next answer."""
+    async with Donut(folder=tmp_path, demo=True) as donut, RawClient(donut.port) as client:
+        client.writer.write(b"HEAD /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        refused = await client.read_head()
+        assert (refused.status, refused.headers["allow"]) == (405, "POST")
+        client.writer.write(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")
+        assert (await client.read_head()).status == 200
