@@ -31,5 +31,9 @@ class Pieces:
     def __bytes__(self) -> bytes:
         return b"".join(self.parts)
 
+    def __radd__(self, head: bytes) -> bytes:
+        """`head + body`, as with a body that is bytes: what was changed may have been the larger part of it."""
+        return b"".join((head, *self.parts))
+
 
 Body = bytes | Pieces

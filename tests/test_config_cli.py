@@ -100,3 +100,23 @@ def test_a_configuration_error_in_any_command_is_2_without_a_traceback() -> None
     result = CliRunner().invoke(OneCommand("donut"), ["broken"])
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == "Error: donut.yaml: 1 problem\n  donut.yaml:1:1: server: is wrong\n"
+
+
+def test_a_server_starts_without_what_few_need_and_finds_it_when_asked() -> None:
+    """2 MB each, and a part of every start: tables for people, an HTTP client, coloured tracebacks."""
+    code = """
+import sys
+from config.cli import main
+sys.argv = ["donut", "serve", "--help"]
+try:
+    main()
+except SystemExit as error:
+    assert error.code == 0
+loaded = [name for name in ("rich", "httpx._client", "httpcore", "h2", "pygments") if name in sys.modules]
+import httpx, rich.console
+assert issubclass(httpx.AsyncClient, object) and httpx.AsyncClient is sys.modules["httpx"].AsyncClient
+assert rich.console.Console().width
+print("loaded:", loaded)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout.splitlines()[-1:]) == (0, ["loaded: []"]), done.stderr

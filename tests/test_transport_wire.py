@@ -84,6 +84,8 @@ async def test_a_body_in_pieces_is_one_body(wire: WireTransport) -> None:
         assert await ask(wire, to(upstream, Pieces((view[:100_000], b"changed", view[100_007:])))) == (200, b"fine", False)
         assert [request.body for request in upstream.requests] == [whole]
         assert b"\r\ncontent-length: 400007\r\n" in upstream.requests[0].head
+        assert await ask(wire, to(upstream, Pieces((view[:2], b"small", view[-2:])))) == (200, b"fine", True)
+        assert upstream.requests[1].body == b"xxsmallyy"
 
 
 async def test_pieces_arrive_as_they_are_sent_and_queued_ones_together(wire: WireTransport) -> None:

@@ -162,10 +162,10 @@ class WireConnection(asyncio.Protocol):
         self._started_at = started_at
         self._written_at = written_at
         self._pool.active.add(self)
-        if type(body) is Pieces:
-            self._transport.writelines((head, *body.parts))
-        elif len(body) < COPIED_BYTES:
+        if len(body) < COPIED_BYTES:
             self._transport.write(head + body)
+        elif type(body) is Pieces:
+            self._transport.writelines((head, *body.parts))
         else:
             self._transport.writelines((head, body))
 

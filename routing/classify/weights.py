@@ -74,14 +74,17 @@ class Weights(NamedTuple):
         header = _Header(lines[1:])
         if header.words_of("heads") != list(HEADS):
             raise ValueError(f"heads must be {' '.join(HEADS)}")
-        *vocabulary, rows = rest.split(b"\n", header.count("words"))
-        packed = _packed(rows)
-        if len(vocabulary) != header.count("words") or len(packed) != len(vocabulary) + header.stair_rows:
-            raise ValueError(f"cut short: {len(vocabulary)} words and {len(packed)} rows")
+        count = header.count("words")
+        rows_at = len(rest) - ROW_BYTES * (count + header.stair_rows)
+        vocabulary = rest[: max(rows_at, 0)]
+        found = vocabulary.count(b"\n")
+        if found != count or vocabulary[-1:] not in (b"", b"\n"):
+            raise ValueError(f"cut short: {found} words of {count} stand before their rows")
+        packed = _packed(rest[rows_at:])
         centre, spread = header.figures("scale")
         return Weights(
-            words=dict(zip(b"\n".join(vocabulary).decode().split("\n"), packed, strict=False)),
-            stairs=header.stairs(packed[len(vocabulary) :]),
+            words=dict(zip(vocabulary.decode().split("\n"), packed[:count], strict=False)),
+            stairs=header.stairs(packed[count:]),
             intercepts=header.figures("intercepts"),
             word_steps=header.figures("word_steps"),
             stair_steps=header.figures("stair_steps"),
