@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from operator import itemgetter
+from operator import add, itemgetter
 from typing import Any, NamedTuple
 
 from routing.candidates import objective_for
@@ -49,6 +49,8 @@ WORDS_KEPT = 256
 """Of the latest decisions: those of one conversation, and most of one catalog, are said in the same words."""
 
 CANDIDATES_KEPT = 32
+FIGURES_CUT = 16
+"""Of so many rankings in which there are more."""
 REJECTS_KEPT = 32
 """In a record; the others are counted. Nobody reads five hundred rows, and they would be 100 KB."""
 
@@ -182,30 +184,36 @@ def _target(target: Target) -> dict[str, Any]:
 
 def _keep_best(record: dict[str, Any]) -> None:
     """The best ones, and the chosen one in any case: another replica of a model that failed may come before better ones."""
-    seen, figures = _seen(record), record["figures"]
+    seen, figures, out = _seen(record), record["figures"], record.pop("out", ())
     left_out = len(seen.ids) - CANDIDATES_KEPT
     if left_out > 0:
-        record["selected_because"] = because_of(record)  # while all are there to be compared with
+        record["selected_because"] = _because(record, seen)  # while all are there to be compared with
         record["candidates_left_out"] = left_out
-    scores = dict(zip(seen.ids, seen.scores, strict=True))
-    best = sorted(scores, key=scores.__getitem__, reverse=True)[:CANDIDATES_KEPT]
-    chosen = record["replica_id"]
-    positions = {id_: i for i, id_ in enumerate(figures.ids)}
-    kept = [positions[id_] for id_ in (best if chosen in best else [*best[:-1], chosen])]
-    pick = _picker(kept)
-    record["figures"] = Figures(
-        pick(figures.ids),
-        pick(figures.logical_model_ids),
-        {name: pick(column) for name, column in figures.columns.items()},
-        figures.neutrals,
-        pick(figures.totals),
-        figures.weights,
-    )
+    best = _best_first(figures)
+    kept = (best if not out else [i for i in best if i not in out])[:CANDIDATES_KEPT]
+    chosen = figures.ids.index(record["replica_id"])
+    if chosen not in kept:
+        kept = [*kept[:-1], chosen]
+    record["figures"] = _only(figures, tuple(sorted(kept)))
+    kept, pick = sorted(kept), _picker(sorted(kept))
     record["loads"] = {name: pick(column) for name, column in record["loads"].items()}
     if "own" in record:
         places = {position: place for place, position in enumerate(kept)}
         record["own"] = {name: [(places[i], value) for i, value in own if i in places] for name, own in record["own"].items()}
-    record.pop("out", None)
+
+
+@lru_cache(FIGURES_CUT)
+def _best_first(figures: Figures) -> Sequence[int]:
+    """Whatever is in flight: then many decisions leave out the same ones, and share what is left."""
+    return sorted(range(len(figures.ids)), key=figures.totals.__getitem__, reverse=True)
+
+
+@lru_cache(FIGURES_CUT)
+def _only(figures: Figures, kept: tuple[int, ...]) -> Figures:
+    pick = _picker(kept)
+    columns = {name: pick(column) for name, column in figures.columns.items()}
+    ids, model_ids, totals = pick(figures.ids), pick(figures.logical_model_ids), pick(figures.totals)
+    return Figures(ids, model_ids, columns, figures.neutrals, totals, figures.weights)
 
 
 def _picker(positions: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
@@ -286,7 +294,7 @@ def told(record: Mapping[str, Any]) -> dict[str, Any]:
             "replica_id": seen.ids[i],
             "logical_model_id": seen.model_ids[i],
             "score": round(seen.scores[i], 4),
-            "factors": {name: round(column[i], 4) for name, column in seen.factors.items()},
+            "factors": {name: round(round(column[i], DIGITS), 4) for name, column in seen.factors.items()},
         }
         for i in sorted(range(len(seen.ids)), key=lambda i: (-seen.scores[i], seen.ids[i]))
     ]
@@ -311,25 +319,36 @@ def _seen(record: Mapping[str, Any]) -> Seen:
     figures = record.get("figures")
     if figures is None:
         return _seen_before(record)
-    if isinstance(figures, Figures):
-        figures = plain(figures)
-    ids: Sequence[str] = figures["ids"]
-    count, scores = len(ids), [*figures["totals"]]
-    weights = {name: float(row[0]) for name, row in figures["factors"].items()}
-    factors: dict[str, list[float]] = {}
-    for name, (_, *values) in figures["factors"].items():
-        factors[name] = [*map(float, values)] if len(values) == count else [*map(float, values)] * count
+    if not isinstance(figures, Figures):
+        figures = _figures(figures)
+    ids, weights, scores = figures.ids, figures.weights, figures.totals
+    factors = dict(figures.columns)
     for name, column in record["loads"].items():
         factors[name] = column
-        for i, value in enumerate(column):
-            scores[i] += weights[name] * value
-    for name, own in record.get("own", {}).items():
-        neutral = factors[name][0]
-        for i, value in own:
-            factors[name][i] = value
-            scores[i] += weights[name] * (value - neutral)
-    seen = Seen(ids, figures.get("model_ids") or [figures["model_id"]] * count, scores, factors, weights)
+        scores = [*map(add, scores, map(float(weights[name]).__mul__, column))]
+    for name, neutral in figures.neutrals.items():
+        factors[name] = [neutral] * len(ids)
+    reached = [*scores]
+    for name, values in record.get("own", {}).items():
+        column = [*factors[name]]
+        for i, value in values:
+            reached[i] += weights[name] * (value - column[i])
+            column[i] = value
+        factors[name] = column
+    seen = Seen(ids, figures.logical_model_ids, reached, factors, weights)
     return _without(seen, record["out"]) if "out" in record else seen
+
+
+def _figures(said: Mapping[str, Any]) -> Figures:
+    """The inverse of `plain`. What is the same for all is told as if each candidate had its own: nobody needs to know any more."""
+    ids, columns, weights = said["ids"], {}, {}
+    for name, (weight, *values) in said["factors"].items():
+        weights[name] = float(weight)
+        if values:
+            column = [*map(float, values)]
+            columns[name] = column if len(column) == len(ids) else column * len(ids)
+    model_ids = said.get("model_ids") or [said["model_id"]] * len(ids)
+    return Figures(ids, model_ids, columns, {}, said["totals"], weights)
 
 
 def _without(seen: Seen, out: Sequence[int]) -> Seen:
@@ -360,7 +379,10 @@ def because_of(record: Mapping[str, Any], *, is_brief: bool = False) -> list[str
     """The same of a kept record of a dispatch. Briefly: without what sets the chosen one apart."""
     if "selected_because" in record:  # worked out where there was more to see, or by an older donut
         return list(record["selected_because"])
-    seen = _seen(record)
+    return _because(record, _seen(record), is_brief=is_brief)
+
+
+def _because(record: Mapping[str, Any], seen: Seen, *, is_brief: bool = False) -> list[str]:
     count, index = len(seen.ids), seen.ids.index(record["replica_id"])
     score, demand = seen.scores[index], record["demand"]
     objective = demand["objective"] if is_brief else f"{demand['objective']} ({', '.join(_strengths(seen, index)) or 'all alike'})"
