@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import struct
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -447,3 +450,27 @@ async def test_random_cancels_leave_nothing_behind() -> None:
         await eventually(lambda: upstream.connections_open == counts(wire).idle)
         assert await ask(wire, to(upstream)) == (200, b"good", now.idle > 0)
     await wire.aclose()
+
+
+def hang_up_on(listener: socket.socket) -> None:
+    """Accept, and reset the connection in the same moment, until the listener is closed. In a thread: no turn of the loop lies between."""
+    with contextlib.suppress(OSError):
+        while True:
+            accepted, _ = listener.accept()
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            accepted.close()
+
+
+async def test_a_connection_that_dies_before_the_request_is_written_fails_at_once(wire: WireTransport) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    thread = threading.Thread(target=hang_up_on, args=[listener])
+    thread.start()
+    try:
+        for _ in range(100):  # the reset arrives before, with or after the request
+            async with asyncio.timeout(5):
+                assert (await failure(wire, to(listener.getsockname()[1]))).kind in (FailureKind.CUT, FailureKind.CONNECT)
+            assert counts(wire) == PoolCounts(0, 0, 0)
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        listener.close()

@@ -315,6 +315,8 @@ class WireConnection(asyncio.Protocol):
         self.status = status = self._parser.get_status_code()
         raw = self._head.lstrip(b"\r\n")
         end = raw.find(b"\r\n\r\n")
+        if end < 0:
+            raise _RefusedError("a head that does not end in CRLF")  # llhttp has not let one pass yet
         if end + 4 > HEAD_LIMIT_BYTES:
             raise _RefusedError(f"more than {HEAD_LIMIT_BYTES} bytes of headers")
         _, *lines = raw[:end].split(b"\r\n")

@@ -234,6 +234,9 @@ class WireTransport:
             connection.abort()
             pool.free_slot()
             raise _closed_error()
+        if not connection.is_open:  # between the connect and now: nobody would tell us again
+            pool.free_slot()
+            raise TransportError(FailureKind.CUT, f"{origin} closed the connection without answering", timings)
         return connection
 
     def _open_pool(self, origin: Origin) -> _OriginPool:
