@@ -184,7 +184,8 @@ def _target(target: Target) -> dict[str, Any]:
 
 def _keep_best(record: dict[str, Any]) -> None:
     """The best ones, and the chosen one in any case: another replica of a model that failed may come before better ones."""
-    seen, figures, out = _seen(record), record["figures"], record.pop("out", ())
+    figures: Figures = record["figures"]
+    seen, out = _seen_with(figures, record), record.pop("out", ())
     left_out = len(seen.ids) - CANDIDATES_KEPT
     if left_out > 0:
         record["selected_because"] = _because(record, seen)  # while all are there to be compared with
@@ -294,7 +295,7 @@ def told(record: Mapping[str, Any]) -> dict[str, Any]:
             "replica_id": seen.ids[i],
             "logical_model_id": seen.model_ids[i],
             "score": round(seen.scores[i], 4),
-            "factors": {name: round(round(column[i], DIGITS), 4) for name, column in seen.factors.items()},
+            "factors": {name: round(column[i], 4) for name, column in seen.factors.items()},
         }
         for i in sorted(range(len(seen.ids)), key=lambda i: (-seen.scores[i], seen.ids[i]))
     ]
@@ -319,8 +320,11 @@ def _seen(record: Mapping[str, Any]) -> Seen:
     figures = record.get("figures")
     if figures is None:
         return _seen_before(record)
-    if not isinstance(figures, Figures):
-        figures = _figures(figures)
+    # As they will be read again, so that all who tell a decision tell the same of it.
+    return _seen_with(_figures(plain(figures) if isinstance(figures, Figures) else figures), record)
+
+
+def _seen_with(figures: Figures, record: Mapping[str, Any]) -> Seen:
     ids, weights, scores = figures.ids, figures.weights, figures.totals
     factors = dict(figures.columns)
     for name, column in record["loads"].items():
