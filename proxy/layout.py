@@ -12,7 +12,7 @@ def laid_out(cls: Hot) -> Hot:
 
     Instances of a class share one table of names, and from CPython 3.11 on it takes up fewer new ones with each instance that is made. When
     16 requests arrived before the first had ended, there was no room for what is set at the end: each record of an exchange then got a
-    dictionary of its own, which cost 0.3 µs and a kilobyte for the rest of the process's life. So all names are shown to the class once.
+    dictionary of its own, which cost 0.3 µs and half a kilobyte each, for the rest of the process's life. So all names are shown to the class once.
     """
     first = object.__new__(cls)
     for each in cls.__mro__:
