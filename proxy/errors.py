@@ -7,8 +7,8 @@ import math
 from providers.dialects import BadRequestError, ErrorReply
 from proxy.body import BodyError
 from proxy.when import span
-from routing.explain import reject_in_words
 from routing.facts import Failure, FailureKind
+from routing.reasons import reject_in_words
 from routing.resolve import UnknownModel
 from routing.types import Refusal, RejectReason, TargetKind
 

@@ -12,14 +12,26 @@ scores and whole columns, and are told as well.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from operator import add, itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from routing.candidates import objective_for
 from routing.degrading import degraded_by
-from routing.scoring import DIGITS
+from routing.reasons import (
+    NAMED,
+    Among,
+    because_among,
+    because_of,
+    kept_target,
+    line_of,
+    line_with,
+    phrases_of,
+    reasons_of,
+    reject_in_words,
+    usual_words,
+)
+from routing.seen import picker, seen_in, seen_with
 from routing.translation import note_of
 from routing.types import (
     Decision,
@@ -31,7 +43,6 @@ from routing.types import (
     LocalPreference,
     Refusal,
     Reject,
-    Target,
     TargetKind,
     capability_names,
 )
@@ -40,13 +51,7 @@ from routing.types import (
 _PREFERRED = LocalPreference.PREFERRED
 _POLICY = TargetKind.POLICY
 
-STRENGTHS_SHOWN = 3
-NO_DIFFERENCE = 1e-9
-"""Of a mean of equals rounding may leave a rest."""
 REJECTS_SHOWN = 5
-
-WORDS_KEPT = 256
-"""Of the latest decisions: those of one conversation, and most of one catalog, are said in the same words."""
 
 CANDIDATES_KEPT = 32
 FIGURES_CUT = 16
@@ -56,9 +61,6 @@ REJECTS_KEPT = 32
 
 KEPT_ONLY = ("figures", "loads", "own", "out", "way", "ledger_notes", "ids", "model_ids", "scores", "factors", "neutrals")
 """Members of a kept record that `told` turns into rows, and into reasons. The last five are of older records."""
-
-NAMED = "the client named it"
-"""Usually why a target is one."""
 
 USUAL: Mapping[str, Any] = {
     "rejected_candidates": (),
@@ -86,34 +88,6 @@ NOT_SAID = frozenset(
     {"kind", "target", "demand", "replica_id", "figures", "loads", "own", "out", "rejected_candidates", "rejects_left_out"},
 )
 """Members of a record that add no words of their own to what is said of a choice among several."""
-
-HERE = "\0"
-"""Stands for a score until it is known."""
-
-
-class Among(NamedTuple):
-    """How the chosen one stands among several, but for its score."""
-
-    size: int
-    objective: str
-    is_best: bool
-    is_bound: bool
-    """Was the conversation answered there before?"""
-    is_local: bool
-    """And was that a reason?"""
-
-
-class Seen(NamedTuple):
-    """What a decision saw of its candidates, put together."""
-
-    ids: Sequence[str]
-    model_ids: Sequence[str | None]
-    scores: Sequence[float]
-    factors: Mapping[str, Sequence[float]]
-    weights: Mapping[str, float]
-
-
-# The record
 
 
 def as_record(decision: Decision) -> dict[str, Any]:
@@ -145,7 +119,7 @@ def _dispatched(decision: Dispatch) -> dict[str, Any]:
     target = demand.target
     record = {
         "kind": "dispatch",
-        "target": _target(target),
+        "target": kept_target(target),
         "demand": _demand(demand),
         "replica_id": replica.id,
         "figures": figures,
@@ -168,7 +142,7 @@ def _refused(refusal: Refusal) -> dict[str, Any]:
     demand = refusal.evidence.demand
     return {
         "kind": "refusal",
-        "target": _target(demand.target),
+        "target": kept_target(demand.target),
         "demand": _demand(demand),
         "weights": refusal.evidence.weights,
         "reason": refusal.reason.value if refusal.reason else "nothing_serves_it",
@@ -176,19 +150,13 @@ def _refused(refusal: Refusal) -> dict[str, Any]:
     }
 
 
-@lru_cache(WORDS_KEPT)
-def _target(target: Target) -> dict[str, Any]:
-    said = {"kind": target.kind.value, "id": target.id}
-    return said if target.because == NAMED else {**said, "because": target.because}
-
-
 def _keep_best(record: dict[str, Any]) -> None:
     """The best ones, and the chosen one in any case: another replica of a model that failed may come before better ones."""
     figures: Figures = record["figures"]
-    seen, out = _seen_with(figures, record), record.pop("out", ())
+    seen, out = seen_with(figures, record), record.pop("out", ())
     left_out = len(seen.ids) - CANDIDATES_KEPT
     if left_out > 0:
-        record["selected_because"] = _because(record, seen)  # while all are there to be compared with
+        record["selected_because"] = because_among(record, seen)  # while all are there to be compared with
         record["candidates_left_out"] = left_out
     best = _best_first(figures)
     kept = (best if not out else [i for i in best if i not in out])[:CANDIDATES_KEPT]
@@ -196,7 +164,7 @@ def _keep_best(record: dict[str, Any]) -> None:
     if chosen not in kept:
         kept = [*kept[:-1], chosen]
     record["figures"] = _only(figures, tuple(sorted(kept)))
-    kept, pick = sorted(kept), _picker(sorted(kept))
+    kept, pick = sorted(kept), picker(sorted(kept))
     record["loads"] = {name: pick(column) for name, column in record["loads"].items()}
     if "own" in record:
         places = {position: place for place, position in enumerate(kept)}
@@ -211,16 +179,10 @@ def _best_first(figures: Figures) -> Sequence[int]:
 
 @lru_cache(FIGURES_CUT)
 def _only(figures: Figures, kept: tuple[int, ...]) -> Figures:
-    pick = _picker(kept)
+    pick = picker(kept)
     columns = {name: pick(column) for name, column in figures.columns.items()}
     ids, model_ids, totals = pick(figures.ids), pick(figures.logical_model_ids), pick(figures.totals)
     return Figures(ids, model_ids, columns, figures.neutrals, totals, figures.weights)
-
-
-def _picker(positions: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
-    if len(positions) > 1:
-        return itemgetter(*positions)  # measured: 1.1 µs for 32 of 64, a comprehension 1.8, and there are twenty columns
-    return lambda column: [column[i] for i in positions]
 
 
 def _keep_rejects(rejected: Sequence[Reject], record: dict[str, Any]) -> None:
@@ -260,36 +222,12 @@ def _demand(demand: Demand) -> dict[str, Any]:
     return kept
 
 
-def plain(figures: Figures) -> dict[str, Any]:
-    """Figures in plain values, the short way: `factors` has for each factor its weight, and then one value where it is the same for all
-    candidates, one per candidate where it sets them apart, none where it depends on what is in flight. Totals are as they are: the order
-    of the candidates hangs on their last bit."""
-    columns, neutrals, models = figures.columns, figures.neutrals, figures.logical_model_ids
-    factors: dict[str, list[float]] = {}
-    for name, weight in figures.weights.items():
-        column = columns.get(name)
-        if column is None:
-            values = [neutrals[name]] if name in neutrals else []
-        elif column.count(column[0]) == len(column):
-            values = [round(column[0], DIGITS)]
-        else:
-            values = [round(value, DIGITS) for value in column]
-        factors[name] = [int(value) if value == int(value) else value for value in (weight, *values)]
-    said: dict[str, Any] = {"ids": figures.ids, "totals": figures.totals, "factors": factors}
-    if models.count(models[0]) == len(models):
-        return {"model_id": models[0], **said}
-    return {"model_ids": models, **said}
-
-
-# Reading it
-
-
 def told(record: Mapping[str, Any]) -> dict[str, Any]:
     """A kept record as people and programs read it: the candidates one by one, best first, each with its factors.
 
     `candidates_left_out` (a number) and `rejects_left_out` (reason → number) are there only when a record has not room for all.
     """
-    seen = _seen(record)
+    seen = seen_in(record)
     candidates = [
         {
             "replica_id": seen.ids[i],
@@ -316,122 +254,9 @@ def _filled(usual: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]
     return {**kept, **missing}
 
 
-def _seen(record: Mapping[str, Any]) -> Seen:
-    figures = record.get("figures")
-    if figures is None:
-        return _seen_before(record)
-    # As they will be read again, so that all who tell a decision tell the same of it.
-    return _seen_with(_figures(plain(figures) if isinstance(figures, Figures) else figures), record)
-
-
-def _seen_with(figures: Figures, record: Mapping[str, Any]) -> Seen:
-    ids, weights, scores = figures.ids, figures.weights, figures.totals
-    factors = dict(figures.columns)
-    for name, column in record["loads"].items():
-        factors[name] = column
-        scores = [*map(add, scores, map(float(weights[name]).__mul__, column))]
-    for name, neutral in figures.neutrals.items():
-        factors[name] = [neutral] * len(ids)
-    reached = [*scores]
-    for name, values in record.get("own", {}).items():
-        column = [*factors[name]]
-        for i, value in values:
-            reached[i] += weights[name] * (value - column[i])
-            column[i] = value
-        factors[name] = column
-    seen = Seen(ids, figures.logical_model_ids, reached, factors, weights)
-    return _without(seen, record["out"]) if "out" in record else seen
-
-
-def _figures(said: Mapping[str, Any]) -> Figures:
-    """The inverse of `plain`. What is the same for all is told as if each candidate had its own: nobody needs to know any more."""
-    ids, columns, weights = said["ids"], {}, {}
-    for name, (weight, *values) in said["factors"].items():
-        weights[name] = float(weight)
-        if values:
-            column = [*map(float, values)]
-            columns[name] = column if len(column) == len(ids) else column * len(ids)
-    model_ids = said.get("model_ids") or [said["model_id"]] * len(ids)
-    return Figures(ids, model_ids, columns, {}, said["totals"], weights)
-
-
-def _without(seen: Seen, out: Sequence[int]) -> Seen:
-    pick = _picker([i for i in range(len(seen.ids)) if i not in out])
-    factors = {name: pick(column) for name, column in seen.factors.items()}
-    return Seen(pick(seen.ids), pick(seen.model_ids), pick(seen.scores), factors, seen.weights)
-
-
-def _seen_before(record: Mapping[str, Any]) -> Seen:
-    """Of a record of the days when scores and whole columns were kept, or of a refusal, which saw no candidates."""
-    ids = record.get("ids", ())
-    factors = dict(record.get("factors", {}))
-    for name, value in record.get("neutrals", {}).items():
-        factors.setdefault(name, [value] * len(ids))
-    model_ids = record.get("model_ids") or [None] * len(ids)  # records from before 0.2 do not say
-    return Seen(ids, model_ids, record.get("scores", ()), factors, record.get("weights", {}))
-
-
-# In words
-
-
 def because(decision: Dispatch) -> list[str]:
     """Why this replica, in the order in which it was found: plain phrases."""
     return because_of(as_record(decision))
-
-
-def because_of(record: Mapping[str, Any], *, is_brief: bool = False) -> list[str]:
-    """The same of a kept record of a dispatch. Briefly: without what sets the chosen one apart."""
-    if "selected_because" in record:  # worked out where there was more to see, or by an older donut
-        return list(record["selected_because"])
-    return _because(record, _seen(record), is_brief=is_brief)
-
-
-def _because(record: Mapping[str, Any], seen: Seen, *, is_brief: bool = False) -> list[str]:
-    count, index = len(seen.ids), seen.ids.index(record["replica_id"])
-    score, demand = seen.scores[index], record["demand"]
-    objective = demand["objective"] if is_brief else f"{demand['objective']} ({', '.join(_strengths(seen, index)) or 'all alike'})"
-    affinity, local = seen.factors.get("affinity"), seen.factors.get("local")
-    is_bound = affinity is not None and affinity[index] > 0.0
-    is_local = local is not None and local[index] > 0.0 and "local_preference" not in demand
-    among = Among(count, objective, score == max(seen.scores), is_bound, is_local)
-    return _reasons(record, count, _phrases(among, f"{score:.2f}"))
-
-
-def _strengths(seen: Seen, index: int) -> list[str]:
-    """What speaks for the chosen one."""
-    shares: list[tuple[float, str]] = []
-    for name, column in seen.factors.items():
-        share = seen.weights[name] * (column[index] - sum(column) / len(column))
-        if share > NO_DIFFERENCE:
-            shares.append((-share, name))
-    return [f"{name} {seen.factors[name][index]:.2f}" for _, name in sorted(shares)[:STRENGTHS_SHOWN]]
-
-
-def _phrases(among: Among, score: str) -> list[str]:
-    said = [f"{'best' if among.is_best else 'one'} of {among.size} with score {score} by objective {among.objective}"]
-    if among.is_bound:
-        said.append("the conversation was answered there before")
-    if among.is_local:
-        said.append("it is local")
-    return said
-
-
-def _reasons(record: Mapping[str, Any], count: int, among: Sequence[str]) -> list[str]:
-    target = record["target"]
-    reasons = [f"{target['kind']} {target['id']}: {target.get('because', NAMED)}"]
-    if "way" in record:
-        reasons.append(record["way"])
-    if "panic" in record:
-        reasons.append("every candidate is ejected; this one is the least bad")
-    elif count == 1:
-        reasons.append("the only candidate left" if "rejected_candidates" in record else "the only replica that serves it")
-    else:
-        reasons += among
-    if "notes" in record:
-        reasons += record["notes"]
-    if "ledger_notes" in record:
-        reasons += [f"the ledger has {note}" for note in record["ledger_notes"]]
-    return reasons
 
 
 def notes_of(decision: Decision) -> tuple[str, ...]:
@@ -469,7 +294,7 @@ def described(decision: Decision) -> tuple[dict[str, Any], str]:
     if "out" in record:
         count -= len(record["out"])
     if place is None or count == 1:
-        return record, _line(record, _reasons(record, count, ()))
+        return record, line_with(record, reasons_of(record, count, ()))
     position, score, top = place
     demand, local, bound = evidence.demand, figures.columns.get("local"), evidence.deviations.get("affinity")
     is_bound = bound is not None and bound.get(position, 0.0) > 0.0
@@ -478,37 +303,16 @@ def described(decision: Decision) -> tuple[dict[str, Any], str]:
     # Not by a call of Python: one is made for every request.
     among = tuple.__new__(Among, (count, record["demand"]["objective"], score == top, is_bound, is_local))
     if record.keys() <= NOT_SAID:
-        before, after = _usual_words(replica_id, demand.target, among)
+        before, after = usual_words(replica_id, demand.target, among)
         return record, f"{before}{score:.2f}{after}"
-    return record, _line(record, _reasons(record, count, _phrases(among, f"{score:.2f}")))
-
-
-@lru_cache(WORDS_KEPT)
-def _usual_words(replica_id: str, target: Target, among: Among) -> tuple[str, str]:
-    """The line of a choice among several of which nothing more is to be said, before and after its score."""
-    record = {"replica_id": replica_id, "target": _target(target)}
-    before, _, after = _line(record, _reasons(record, among.size, _phrases(among, HERE))).rpartition(HERE)
-    return before, after
-
-
-def line_of(record: Mapping[str, Any]) -> str:
-    """A kept record of a dispatch in one line, briefly."""
-    return _line(record, because_of(record, is_brief=True))
-
-
-def _line(record: Mapping[str, Any], reasons: Sequence[str]) -> str:
-    return f"{record['replica_id']} because {'; '.join(reasons)}"
+    return record, line_with(record, reasons_of(record, count, phrases_of(among, f"{score:.2f}")))
 
 
 def in_words(decision: Decision) -> str:
     """One line of English."""
     if isinstance(decision, Dispatch):
-        return _line(as_record(decision), because(decision))
+        return line_with(as_record(decision), because(decision))
     rejected = decision.evidence.rejected
     if not rejected:
         return f"refused: nothing serves {decision.evidence.target.kind.value} {decision.evidence.target.id}"
     return f"refused: {'; '.join(reject_in_words(reject) for reject in rejected[:REJECTS_SHOWN])}"
-
-
-def reject_in_words(reject: Reject) -> str:
-    return f"{reject.replica_id} {reject.reason.value.replace('_', ' ')}" + (f" ({reject.detail})" if reject.detail else "")

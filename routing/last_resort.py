@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from routing.candidates import Candidates
-from routing.explain import reject_in_words
 from routing.plans import Post
+from routing.reasons import reject_in_words
 from routing.types import Reject, RejectReason
 
 PANIC_REASONS = frozenset({RejectReason.EJECTED, RejectReason.PROBING})

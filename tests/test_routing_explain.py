@@ -6,8 +6,10 @@ from typing import Any
 
 import orjson
 
-from routing.explain import CANDIDATES_KEPT, REJECTS_KEPT, as_record, because, described, in_words, line_of, plain, told
+from routing.explain import CANDIDATES_KEPT, REJECTS_KEPT, as_record, because, described, in_words, told
 from routing.facts import FailureKind
+from routing.reasons import line_of
+from routing.seen import plain
 from routing.types import (
     CallRole,
     Capability,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from routing import explain
+from routing import explain, reasons, seen
 from routing.candidates import STANDING, kind_of
 from routing.facts import FAILURES, AttemptFailed, AttemptFinished, Fact, Failure, FailureKind, FirstToken, LimitsReported
 from routing.fleet import QUEUE_MOST_S, TIMING_REST_S
@@ -421,7 +421,7 @@ def recorded(decision: Decision) -> str:
 def explained(decision: Decision) -> None:
     """Every decision can be kept, told and said."""
     record, line = explain.described(decision)
-    kept: dict[str, Any] = orjson.loads(orjson.dumps(record, explain.plain, orjson.OPT_PASSTHROUGH_DATACLASS))
+    kept: dict[str, Any] = orjson.loads(orjson.dumps(record, seen.plain, orjson.OPT_PASSTHROUGH_DATACLASS))
     told = explain.told(kept)
     assert told == orjson.loads(orjson.dumps(explain.told(record))), "kept and not kept are told alike"
     orjson.dumps(told)
@@ -438,7 +438,7 @@ def explained(decision: Decision) -> None:
         assert told["logical_model_id"] == decision.replica.logical_model_id
         assert told["selected_because"] == explain.because(decision)
         assert words.startswith(decision.replica.id)
-        assert line == explain.line_of(kept)
+        assert line == reasons.line_of(kept)
     else:
         assert words.startswith("refused")
         assert told["selected_because"] == []

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from proxy.journal.rows import ATTEMPT_COLUMNS, EXCHANGE_COLUMNS, LISTED_COLUMNS
-from routing.explain import line_of, told
+from routing.explain import told
+from routing.reasons import line_of
 
 UTC_DAY = "date(e.started_at, 'unixepoch')"
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from proxy.journal.records import AttemptRecord, ExchangeRecord
-from routing.explain import plain
+from routing.seen import plain
 from routing.types import Figures
 
 Row = tuple[Any, ...]
@@ -99,7 +99,7 @@ def rows_of(record: ExchangeRecord) -> Rows:
         text = decision_text(decision)
         size += len(text)
         if "figures" in decision:
-            summary = None  # `routing.explain.line_of` the decision says it, to whoever asks
+            summary = None  # `routing.reasons.line_of` the decision says it, to whoever asks
     row: Row = _of_exchange(record)
     row += (1 if record.stream else 0, summary, text)
     rare = _rare_of_exchange(record)

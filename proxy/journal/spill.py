@@ -21,7 +21,7 @@ import structlog
 from proxy.journal.port import JournalStore
 from proxy.journal.records import AttemptRecord, ExchangeRecord, Status
 from proxy.journal.rows import ATTEMPT_NAMES, EXCHANGE_NAMES, Row, Rows, decision_text, named, rows_of
-from routing.explain import line_of
+from routing.reasons import line_of
 from routing.types import Usage
 
 _log = structlog.get_logger("donut.journal")
