@@ -254,7 +254,7 @@ async def test_b4_what_a_locked_journal_kept_out_is_spilled_at_the_end_and_taken
         async with DonutProcess(tmp_path, config_for(upstream.port)) as donut:
             rows = {row["id"]: row for row in await donut.wait_for_rows(4)}
         assert {got.headers["x-donut-decision"] for got in answers} <= rows.keys()
-        assert all(row["summary"] and row["decision"] for row in rows.values())
+        assert all(row["decision"] for row in rows.values())
         assert list(tmp_path.glob("donut.db.spill-*")) == []
 
 

@@ -162,7 +162,7 @@ class TestD6:
                 assert "taken out" in reply.headers["x-donut-because"]
                 assert orjson.loads(p0.requests[turn].body)["messages"][2] == {"role": "assistant", "content": "hi"}
             rows = await donut.wait_for_rows(3)
-            assert "reasoning that only p1 could read was taken out" in rows[1]["summary"]
+            assert any("reasoning that only p1 could read was taken out" in note for note in orjson.loads(rows[1]["decision"])["notes"])
 
 
 class Counting:
