@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +10,6 @@ from contextlib import asynccontextmanager
 import pytest
 import uvloop
 
-from providers.transport import outbox
 from providers.transport.outbox import BatchedTransport, outbox_of
 
 
@@ -40,36 +38,9 @@ def has_arrived(far: socket.socket) -> bytes:
         return b""
 
 
-@pytest.fixture(autouse=True)
-def _busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However slow the machine is, the proxy is never quiet."""
-    monkeypatch.setattr(outbox, "QUIET_S", math.inf)
-
-
 @pytest.fixture(params=[asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 def runner(request: pytest.FixtureRequest) -> asyncio.Runner:
     return asyncio.Runner(loop_factory=request.param)
-
-
-def test_who_speaks_after_a_while_waits_for_nothing(runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def story() -> None:
-        async with pair() as (one, far_one), pair() as (two, far_two):
-            one.write(b"a")
-            two.write(b"1")  # so soon after it that others may follow
-            assert (has_arrived(far_one), has_arrived(far_two)) == (b"a", b"")
-            one.write(b"b")
-            monkeypatch.setattr(outbox, "QUIET_S", -1.0)
-            one.write(b"c")  # behind what waits
-            assert (has_arrived(far_one), has_arrived(far_two)) == (b"", b"")
-            await asyncio.sleep(0)
-            await asyncio.sleep(0)
-            assert (has_arrived(far_one), has_arrived(far_two)) == (b"bc", b"1")
-            two.write(b"2")
-            assert has_arrived(far_two) == b"2"
-
-    monkeypatch.setattr(outbox, "QUIET_S", 60.0)
-    with runner:
-        runner.run(story())
 
 
 def test_who_speaks_alone_waits_for_the_end_of_the_turn_only(runner: asyncio.Runner) -> None:

@@ -3,9 +3,8 @@
 A write to a peer that sleeps also wakes it, which costs more than the write itself; the peers of a busy proxy fall asleep between any two
 writes. Made together, the first write wakes and the others find their reader awake: 12 % of the CPU of a 2 KB request, measured on
 a 2-core machine with 16 connections. Where several connections have something to say, they wait one turn more, and what arrives meanwhile
-is answered along with them: another 3 to 4 %.
-
-Who speaks when nobody has for a while is not put off at all: there is nothing to go along with, and no second callback to pay for.
+is answered along with them: another 3 to 4 %. What a quiet proxy writes waits for nothing: its turns have one write. (To write that one
+past the turn's end, where nobody has spoken for half a millisecond, saved 30 bytecodes per chunk and no time that could be measured.)
 
 Rule: everything that a connection says goes through its `BatchedTransport`, so that nothing overtakes what waits.
 """
@@ -13,21 +12,16 @@ Rule: everything that a connection says goes through its `BatchedTransport`, so 
 from __future__ import annotations
 
 import asyncio
-import math
 import weakref
 from collections.abc import Iterable, Sequence
 from functools import partial
-from time import monotonic
 from typing import Any
-
-QUIET_S = 0.0005
-"""So long nobody has spoken: no stream's burst and no busy proxy pauses like that, a stream of tokens does between any two."""
 
 
 class Outbox:
     """One per event loop: the transports that have something to say in this turn."""
 
-    __slots__ = ("__weakref__", "_has_waited", "flush_soon", "speakers", "spoke_s")
+    __slots__ = ("__weakref__", "_has_waited", "flush_soon", "speakers")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._has_waited = False
@@ -35,8 +29,6 @@ class Outbox:
         """Those with something waiting. Always the same list: transports keep it."""
         # Behind everything that is ready now: what those callbacks write goes out together with this.
         self.flush_soon = partial(loop.call_soon, self._flush)
-        self.spoke_s = -math.inf
-        """When something last went out."""
 
     def _flush(self) -> None:
         speakers = self.speakers
@@ -45,7 +37,6 @@ class Outbox:
             self.flush_soon()
             return
         self._has_waited = False
-        self.spoke_s = monotonic()
         while speakers:
             transport = speakers.pop()
             waiting, inner = transport._waiting, transport._inner
@@ -82,13 +73,7 @@ class BatchedTransport(asyncio.Transport):
         if not waiting:
             speakers = self._speakers
             if not speakers:
-                outbox, now_s = self._outbox, monotonic()
-                if now_s - outbox.spoke_s > QUIET_S:
-                    outbox.spoke_s = now_s
-                    if not self._inner.is_closing():
-                        self._inner.write(data)
-                    return
-                outbox.flush_soon()
+                self._outbox.flush_soon()
             speakers.append(self)
         waiting.append(data)
 
