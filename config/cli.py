@@ -9,21 +9,18 @@ Rules:
 from __future__ import annotations
 
 import ast
-import gc
-import importlib
 import importlib.metadata
 import importlib.util
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import click
 
 import config.commands
 from config.discovery import load_one, module_names
+from config.loading import load_little
 from config.problems import ConfigError
 
 HELP = """donut puts every language model you have behind one address.
@@ -111,50 +108,10 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-NOT_LOADED = ("rich.traceback", "httpx._main")
-"""structlog loads the first where it finds it, for coloured tracebacks that donut never shows, httpx the second, for a command line of its
-own, and both Pygments: 3 MB, and 50 ms of every start. A module that stands as None in `sys.modules` is one that is not installed."""
-
-
-LOADED_LATE = ("httpx",)
-"""Imported in a dozen places that most processes never come to: nothing asks a feed, a webhook or a local server of them. 2 MB and 15 ms.
-(`importlib.util.LazyLoader` is of no use: until Python 3.12 the next `import` of such a module loads it.)"""
-
-
-class _Late(ModuleType):
-    """Stands for a library until something of it is asked for, then becomes it."""
-
-    def __getattr__(self, name: str) -> Any:
-        if sys.modules.get(self.__name__) is self:
-            del sys.modules[self.__name__]
-        library = importlib.import_module(self.__name__)
-        self.__dict__.update(library.__dict__)
-        return getattr(library, name)
-
-
-def _import_structlog_alone() -> None:
-    """Without rich, of which it would load another 2 MB for the same tracebacks. Who writes to a terminal finds rich as ever, later."""
-    if "rich" in sys.modules:
-        return
-    sys.modules["rich"] = None  # type: ignore[assignment]
-    try:
-        importlib.import_module("structlog")
-    finally:
-        del sys.modules["rich"]
-
-
 def main() -> None:
     """The console script. Leaves by SystemExit."""
-    # Looking for garbage among what is only being made was a tenth of every start. Commands end before there is any to speak of; the one
-    # that stays, `serve`, switches the collector on again.
-    gc.disable()
-    for name in NOT_LOADED:
-        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # typeshed does not know of None
-    for name in LOADED_LATE:
-        sys.modules.setdefault(name, _Late(name))
     args = with_serve(sys.argv[1:])
-    if args[:1] == ["serve"]:  # the others are gone in a moment, and few need it
-        _import_structlog_alone()
+    load_little(is_server=args[:1] == ["serve"])
     cli.main(args=args, prog_name="donut")
 
 
