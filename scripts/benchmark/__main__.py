@@ -172,7 +172,7 @@ class Bench:
 
     def _measure(self, workload: Workload, asked: Sequence[tuple[Result, Contestant, int | None]]) -> None:
         """All rounds of one workload: the raw figures and each one's median go into the results."""
-        for number in range(self._rounds):
+        for number in range(self._rounds * workload.times_rounds):
             for result, contestant, pid in asked:
                 if workload.name in result.broken:
                     continue
