@@ -68,7 +68,7 @@ def set_model(body: bytes, parsed: dict[str, Any], name: str) -> Body:
     """
     if len(body) < COPIED_BYTES:
         was, becomes = _leading(parsed["model"], name)
-        if body.startswith(was) and body.rfind(b'"model"') == 1 and (b"\\" not in body or not has_escaped_names(body)):
+        if body.startswith(was) and body.rfind(b'"model"') == 1 and not has_escaped_names(body):
             return body.replace(was, becomes, 1)
     return set_member(body, parsed, "model", name)
 
@@ -81,7 +81,7 @@ def _leading(model: str, name: str) -> tuple[bytes, bytes]:
 
 def set_member(body: bytes, parsed: dict[str, Any], key: str, new: Any) -> Body:
     """The same for one, nearly always the model's name."""
-    if key not in parsed or (b"\\" in body and has_escaped_names(body)):
+    if key not in parsed or has_escaped_names(body):
         return _with_all(body, parsed, {key: new})
     quoted = b'"%b"' % key.encode()
     last = body.rfind(quoted)  # backwards, which is three times as fast as forwards in CPython

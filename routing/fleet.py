@@ -122,8 +122,6 @@ class ReplicaState:
     failed: int = 0
     changed: int = 0
     """`Fleet.changes` at its latest change."""
-    loaded: int = 0
-    """`Fleet.loads` when it last got an attempt or got rid of one."""
 
     @property
     def headroom(self) -> float:
@@ -222,8 +220,6 @@ class Fleet:
         self.affinity = affinity if affinity is not None else Affinity()
         self.changes = 0
         """How often somebody's state became another."""
-        self.loads = 0
-        """How often somebody got an attempt, or got rid of one."""
         self.retries = RetryWindow()
         self.headroom = Book(Sizing(input_ratios))
         self.twins = Twins()
@@ -342,7 +338,6 @@ class Fleet:
         if self.headroom.is_watching:
             self.headroom.hold(number, replica, demand, now_s)
             self._take_standings()
-        self.loads = state.loaded = self.loads + 1
         if replica.is_local:
             self._mark(state)  # its queue tells how long the next one waits
         return number
@@ -388,7 +383,6 @@ class Fleet:
         assert state.in_flight >= state.begun
         if errand is not PLAIN and state.health.probe == number:
             state.health.probe = None
-        self.loads = state.loaded = self.loads + 1
         if replica.is_local:
             self._mark(state)
         return held, began_s
